@@ -1,0 +1,62 @@
+"""How numbers are written for people: as many digits as the uncertainty supports, always with the 90 % interval."""
+
+from __future__ import annotations
+
+import math
+
+from opensirt.vocabulary.provenance import ReportedNumber
+
+THIN_SPACE = "\u202f"
+EN_DASH = "\u2013"
+MINUS = "\u2212"
+
+
+def decimals_for(value: float, uncertainty: float) -> int:
+    """Decimal places that show two significant digits of the uncertainty, or three of an exact value; 0 to 6."""
+    reference = uncertainty if uncertainty > 0.0 else abs(value) / 10.0
+    if reference <= 0.0 or not math.isfinite(reference):
+        return 1
+    return min(6, max(0, 1 - math.floor(math.log10(reference))))
+
+
+def plain(value: float, decimals: int) -> str:
+    """A number with a fixed number of decimals and a true minus sign."""
+    text = f"{value:,.{decimals}f}".replace(",", THIN_SPACE)
+    return text.replace("-", MINUS)
+
+
+def with_unit(text: str, unit: str) -> str:
+    """A number and its unit; no unit for pure numbers."""
+    return text if unit in ("", "1") else f"{text}{THIN_SPACE}{unit}"
+
+
+def value_text(number: ReportedNumber) -> str:
+    """The central value with its unit: ``142 Gy``; a dimensionless fraction as per cent where its unit is ``%``."""
+    decimals = decimals_for(number.measured.value, number.measured.standard_uncertainty)
+    return with_unit(plain(number.measured.value, decimals), number.unit)
+
+
+def interval_text(number: ReportedNumber) -> str:
+    """The 90 % interval: ``118–171``; ``exact`` for a number without uncertainty."""
+    uncertainty = number.measured.standard_uncertainty
+    if uncertainty == 0.0:
+        return "exact"
+    decimals = decimals_for(number.measured.value, uncertainty)
+    low, high = number.interval_90
+    return f"{plain(low, decimals)}{EN_DASH}{plain(high, decimals)}"
+
+
+def budget(number: ReportedNumber) -> list[tuple[str, float, float]]:
+    """Sources by share of the variance: (source, contribution in the number's unit, share 0–1), largest first."""
+    variance = number.measured.standard_uncertainty**2
+    if variance == 0.0:
+        return []
+    rows = [(source, u, u * u / variance) for source, u in number.measured.contributions.items()]
+    return sorted(rows, key=lambda row: (-row[2], row[0]))
+
+
+def source_words(source: str) -> str:
+    """A contribution's key in words: ``contour.tumour.T1`` → ``contour (tumour T1)``."""
+    head, _, tail = source.partition(".")
+    words = head.replace("_", " ")
+    return f"{words} ({tail.replace('.', ' ').replace('_', ' ')})" if tail else words
