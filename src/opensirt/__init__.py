@@ -6,19 +6,9 @@ The names below load their modules when they are first used (PEP 562), so that `
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opensirt._version import __version__
-
-if TYPE_CHECKING:
-    from opensirt.workflow.calc import calc as calc
-    from opensirt.synthetic.demo import run_demo as demo
-    from opensirt.workflow.doctor import run_doctor as doctor
-    from opensirt.workflow.dose import run_dose as dose
-    from opensirt.workflow.dvh import run_dvh as dvh
-    from opensirt.workflow.import_study import run_import as import_study
-    from opensirt.workflow.plan import run_plan as plan
-    from opensirt.workflow.workup import run_workup as workup
 
 _FACE = {
     "calc": ("opensirt.workflow.calc", "calc"),

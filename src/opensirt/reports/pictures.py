@@ -71,14 +71,16 @@ class PlanPictures:
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": "opensirt"})
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png", metadata={"Software": "opensirt"})
     return buffer.getvalue()
 
 
 def _svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "opensirt", "svg.fonttype": "none"}):
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": "opensirt"})
+        FigureCanvasSVG(figure)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "opensirt"})
     text = buffer.getvalue().decode()
     return text[text.index("<svg") :].encode()
 
@@ -137,7 +139,9 @@ def _figure_for(planes: Sequence[Plane], title_height_in: float = 0.3) -> tuple[
     widths = [plane.width_mm / plane.height_mm for plane in planes]
     height = 3.6
     figure = Figure(figsize=(height * sum(widths) + 1.0, height + title_height_in), dpi=130)
-    grid = figure.add_gridspec(1, len(planes) + 1, width_ratios=[*widths, 0.05], wspace=0.03, left=0.005, right=0.94, bottom=0.02, top=0.92)
+    grid = figure.add_gridspec(
+        1, len(planes) + 1, width_ratios=[*widths, 0.05], wspace=0.03, left=0.005, right=0.94, bottom=0.02, top=0.92
+    )
     axes = [figure.add_subplot(grid[0, n]) for n in range(len(planes))]
     return figure, axes, figure.add_subplot(grid[0, len(planes)])
 
@@ -146,7 +150,9 @@ def dose_slices_png(pictures: PlanPictures) -> bytes:
     """Axial, coronal and sagittal CT through the focus with the dose as a wash, isodose lines in Gy, and contours."""
     planes = _planes(pictures)
     figure, all_axes, bar_axes = _figure_for(planes)
-    top = max(float(np.percentile(pictures.dose.dose_gy[pictures.dose.dose_gy > 0], 99.5)) if pictures.dose.dose_gy.any() else 1.0, 1.0)
+    top = max(
+        float(np.percentile(pictures.dose.dose_gy[pictures.dose.dose_gy > 0], 99.5)) if pictures.dose.dose_gy.any() else 1.0, 1.0
+    )
     levels = [level for level in ISODOSE_STEPS_GY if level < float(pictures.dose.dose_gy.max())]
     for axes, plane in zip(all_axes, planes, strict=True):
         _base(axes, pictures, plane)

@@ -60,7 +60,7 @@ class Plane:
         rows = int(round(self.height_mm / self.pixel_mm))
         u = (np.arange(columns) - (columns - 1) / 2.0) * self.pixel_mm
         v = (np.arange(rows) - (rows - 1) / 2.0) * self.pixel_mm
-        return np.array(self.centre_mm) + v[:, None, None] * down + u[None, :, None] * right
+        return np.asarray(np.array(self.centre_mm) + v[:, None, None] * down + u[None, :, None] * right, dtype=np.float64)
 
     def scale_bar_mm(self) -> float:
         """A round length that fits a quarter of the picture, mm."""
@@ -95,7 +95,7 @@ def sample(array: npt.NDArray[Any], grid: Grid, plane: Plane, *, outside: float 
         return np.full(coordinates.shape[1:], outside)
     part = np.asarray(array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], dtype=np.float32)
     local = coordinates - low[:, None, None]
-    sampled = map_coordinates(part, local, order=1, mode="nearest", prefilter=False).astype(np.float64)
+    sampled = np.asarray(map_coordinates(part, local, order=1, mode="nearest", prefilter=False), dtype=np.float64)
     limits = np.array(grid.shape, dtype=np.float64)[:, None, None] - 0.5
     beyond = ((coordinates < -0.5) | (coordinates > limits)).any(axis=0)
     sampled[beyond] = outside

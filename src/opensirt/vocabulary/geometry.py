@@ -7,6 +7,7 @@ are turned in ``files/`` and ``dicom/`` and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -35,6 +36,13 @@ def _as_affine(value: Any) -> FloatArray:
     return affine
 
 
+def _as_shape(value: Iterable[int]) -> tuple[int, int, int]:
+    sizes = tuple(int(size) for size in value)
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise GeometryError(f"a grid needs three positive sizes, got {sizes}", "", "check the volume's shape")
+    return (sizes[0], sizes[1], sizes[2])
+
+
 @attrs.frozen(eq=False)
 class Grid:
     """A regular, possibly oblique and anisotropic, grid of voxels in patient space.
@@ -54,13 +62,11 @@ class Grid:
         If the shape is not three positive integers or the affine is not finite, affine and invertible.
     """
 
-    shape: tuple[int, int, int] = attrs.field(converter=lambda s: tuple(int(n) for n in s))
+    shape: tuple[int, int, int] = attrs.field(converter=_as_shape)
     affine_mm: FloatArray = attrs.field(converter=_as_affine)
     frame: str = UNSTATED_FRAME
 
     def __attrs_post_init__(self) -> None:
-        if len(self.shape) != 3 or min(self.shape) < 1:
-            raise GeometryError(f"a grid needs three positive sizes, got {self.shape}", "", "check the volume's shape")
         affine = self.affine_mm
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.array_equal(affine[3], (0, 0, 0, 1)):
             raise GeometryError(f"not an affine of 4 × 4 with last row 0 0 0 1: {affine.tolist()}", "", "check the geometry")

@@ -63,7 +63,7 @@ class Nuclide:
 
     @property
     def decay_constant_per_h(self) -> float:
-        """ln 2 / half-life, 1/h."""
+        """Ln 2 / half-life, 1/h."""
         return math.log(2.0) / self.half_life_h.value
 
     @property
@@ -124,7 +124,9 @@ difference of 0.33 taken as the half-width of a uniform distribution."""
 
 Y90 = Nuclide(
     name="Y-90",
-    half_life_h=Constant("Y-90.half_life_h", 64.1, "h", f"{_ICRP107}; LNHB/DDEP has 64.04 h: the difference is the uncertainty", 0.06),
+    half_life_h=Constant(
+        "Y-90.half_life_h", 64.1, "h", f"{_ICRP107}; LNHB/DDEP has 64.04 h: the difference is the uncertainty", 0.06
+    ),
     electron_mev=Constant(
         "Y-90.electron_mev",
         0.933106,
@@ -151,7 +153,9 @@ HO166 = Nuclide(
         0.0050,
         Mark.DERIVED,
     ),
-    photon_mev=Constant("Ho-166.photon_mev", 0.030074, "MeV", f"{_ICRP107}: gammas 0.024185, X-rays 0.005889", 0.0010, Mark.DERIVED),
+    photon_mev=Constant(
+        "Ho-166.photon_mev", 0.030074, "MeV", f"{_ICRP107}: gammas 0.024185, X-rays 0.005889", 0.0010, Mark.DERIVED
+    ),
     published_constants=(
         _published("Ho-166", "15.87", 15.87, _HO166_SPREAD, "van Roekel thesis p. 30 and 125; J Nucl Med 2016;57(suppl 2):199"),
         _published("Ho-166", "16", 16.0, _HO166_SPREAD, "van Roekel thesis p. 125 (rounded)"),
@@ -159,7 +163,9 @@ HO166 = Nuclide(
 )
 TC99M = Nuclide(
     name="Tc-99m",
-    half_life_h=Constant("Tc-99m.half_life_h", 6.015, "h", f"{_ICRP107}; LNHB/DDEP has 6.0067 h: the difference is the uncertainty", 0.008),
+    half_life_h=Constant(
+        "Tc-99m.half_life_h", 6.015, "h", f"{_ICRP107}; LNHB/DDEP has 6.0067 h: the difference is the uncertainty", 0.008
+    ),
     electron_mev=Constant("Tc-99m.electron_mev", 0.0162, "MeV", _ICRP107, 0.0, Mark.DERIVED),
     photon_mev=Constant("Tc-99m.photon_mev", 0.1266, "MeV", _ICRP107, 0.0, Mark.DERIVED),
 )

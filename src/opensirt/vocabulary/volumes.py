@@ -5,7 +5,6 @@ Each constructor takes ownership of its array and sets it read-only without copy
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -25,13 +24,22 @@ BoolArray = npt.NDArray[np.bool_]
 Int16Array = npt.NDArray[np.int16]
 
 
-def _owned(dtype: Any) -> Callable[[Any], npt.NDArray[Any]]:
-    def convert(value: Any) -> npt.NDArray[Any]:
-        array = np.ascontiguousarray(value, dtype=dtype)
-        array.setflags(write=False)
-        return array
+def _owned(value: Any, dtype: Any) -> npt.NDArray[Any]:
+    array = np.ascontiguousarray(value, dtype=dtype)
+    array.setflags(write=False)
+    return array
 
-    return convert
+
+def _float32(value: Any) -> Float32Array:
+    return _owned(value, np.float32)
+
+
+def _int16(value: Any) -> Int16Array:
+    return _owned(value, np.int16)
+
+
+def _bool(value: Any) -> BoolArray:
+    return _owned(value, np.bool_)
 
 
 def _check(array: npt.NDArray[Any], grid: Grid, what: str) -> None:
@@ -55,14 +63,14 @@ def _check(array: npt.NDArray[Any], grid: Grid, what: str) -> None:
 def _hash(kind: str, grid: Grid, array: npt.NDArray[Any], extra: str = "") -> str:
     # identity: SHA-256 over kind, geometry, frame and bytes
     header = f"{kind}|{grid.shape}|{array.dtype.str}|{grid.frame}|{extra}|".encode()
-    return content_sha256([header, grid.affine_mm.tobytes(), memoryview(np.ascontiguousarray(array)).cast("B")])
+    return content_sha256([header, grid.affine_mm.tobytes(), np.ascontiguousarray(array).view(np.uint8).data])
 
 
 @attrs.frozen(eq=False, slots=False)
 class CountsMap:
     """Counts per voxel of an emission image (SPECT, planar view); not negative, float32."""
 
-    counts: Float32Array = attrs.field(converter=_owned(np.float32))
+    counts: Float32Array = attrs.field(converter=_float32)
     grid: Grid
 
     def __attrs_post_init__(self) -> None:
@@ -83,7 +91,7 @@ class CountsMap:
 class ActivityMap:
     """Activity concentration in Bq/mL of one nuclide at one instant; not negative, float32."""
 
-    bq_per_ml: Float32Array = attrs.field(converter=_owned(np.float32))
+    bq_per_ml: Float32Array = attrs.field(converter=_float32)
     grid: Grid
     nuclide: Nuclide
     at: datetime
@@ -108,7 +116,7 @@ class ActivityMap:
 class HounsfieldMap:
     """CT numbers in HU as int16."""
 
-    hu: Int16Array = attrs.field(converter=_owned(np.int16))
+    hu: Int16Array = attrs.field(converter=_int16)
     grid: Grid
     padding_hu: int | None = None
     """Value that marks voxels outside the reconstructed field of view; ``None`` where the series declares none."""
@@ -126,7 +134,7 @@ class HounsfieldMap:
 class DensityMap:
     """Mass density in g/mL; not negative, float32. No floor is applied: mass is ρV."""
 
-    g_per_ml: Float32Array = attrs.field(converter=_owned(np.float32))
+    g_per_ml: Float32Array = attrs.field(converter=_float32)
     grid: Grid
 
     def __attrs_post_init__(self) -> None:
@@ -147,7 +155,7 @@ class DensityMap:
 class DoseMap:
     """Absorbed dose in Gy after full decay; not negative, float32."""
 
-    dose_gy: Float32Array = attrs.field(converter=_owned(np.float32))
+    dose_gy: Float32Array = attrs.field(converter=_float32)
     grid: Grid
 
     def __attrs_post_init__(self) -> None:
@@ -163,7 +171,7 @@ class DoseMap:
 class Mask:
     """Which voxels belong to a structure, as bool."""
 
-    inside: BoolArray = attrs.field(converter=_owned(np.bool_))
+    inside: BoolArray = attrs.field(converter=_bool)
     grid: Grid
     structure: Structure
 
@@ -190,7 +198,7 @@ class Mask:
 class Occupancy:
     """Fraction of each voxel that a structure fills, 0 to 1, float32: a mask carried to a coarser grid without losing volume."""
 
-    fraction: Float32Array = attrs.field(converter=_owned(np.float32))
+    fraction: Float32Array = attrs.field(converter=_float32)
     grid: Grid
     structure: Structure
 
