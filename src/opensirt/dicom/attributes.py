@@ -1,0 +1,133 @@
+"""Attributes of a DICOM header as plain values: present and valid, or refused with the attribute's name."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from opensirt.dicom.faults import Refused
+
+PARSER_ERRORS = (
+    InvalidDicomError,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
+"""What pydicom and the decoders raise on damaged input (RecursionError is a RuntimeError, UnicodeError a ValueError). Caught where a
+file is parsed or decoded and nowhere else, and always entered as a fault."""
+
+
+def _name(keyword: str) -> str:
+    tag = tag_for_keyword(keyword)
+    return keyword if tag is None else f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def value_of(data: Dataset, keyword: str) -> Any:
+    """The value of an attribute, or ``None`` if it is absent, empty or cannot be parsed as its value representation."""
+    if keyword not in data:
+        return None
+    try:
+        value = data[keyword].value
+    except PARSER_ERRORS as error:
+        raise Refused("header.attribute_invalid", f"{_name(keyword)} cannot be parsed ({type(error).__name__})") from error
+    if value is None or (isinstance(value, str | Sequence) and len(value) == 0):
+        return None
+    return value
+
+
+def text(data: Dataset, keyword: str) -> str:
+    """An attribute as stripped text; empty if absent. Several values are joined by a backslash."""
+    value = value_of(data, keyword)
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, Sequence):
+        return "\\".join(str(part).strip() for part in value)
+    return str(value).strip()
+
+
+def texts(data: Dataset, keyword: str) -> tuple[str, ...]:
+    """The values of an attribute as stripped texts."""
+    joined = text(data, keyword)
+    return tuple(joined.split("\\")) if joined else ()
+
+
+def numbers(data: Dataset, keyword: str) -> tuple[float, ...]:
+    """The values of a numeric attribute; empty if absent. NaN is passed on.
+
+    Raises
+    ------
+    Refused
+        If a value is no number.
+    """
+    value = value_of(data, keyword)
+    if value is None:
+        return ()
+    parts = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
+    try:
+        return tuple(float(part) for part in parts)
+    except (TypeError, ValueError) as error:
+        raise Refused("header.attribute_invalid", f"{_name(keyword)} is not a number") from error
+
+
+def number(data: Dataset, keyword: str, default: float | None = None) -> float:
+    """The first value of a numeric attribute.
+
+    Raises
+    ------
+    Refused
+        If the attribute is absent and no default is given.
+    """
+    found = numbers(data, keyword)
+    if found:
+        return found[0]
+    if default is None:
+        raise Refused("header.attribute_missing", f"{_name(keyword)} is missing")
+    return default
+
+
+def vector(data: Dataset, keyword: str, length: int, code: str) -> tuple[float, ...]:
+    """Exactly ``length`` finite numbers.
+
+    Raises
+    ------
+    Refused
+        With ``code`` if there are fewer or more, or one is not finite.
+    """
+    found = numbers(data, keyword)
+    if len(found) != length or not all(math.isfinite(part) for part in found):
+        stated = "missing" if not found else f"{len(found)} values, {length} finite ones needed"
+        raise Refused(code, f"{_name(keyword)}: {stated}")
+    return found
+
+
+def items(data: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """The items of a sequence; empty if absent."""
+    value = value_of(data, keyword)
+    if value is None or not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        return ()
+    return tuple(item for item in value if isinstance(item, Dataset))
+
+
+def first_item(data: Dataset, keyword: str) -> Dataset:
+    """The first item of a sequence, or an empty dataset."""
+    found = items(data, keyword)
+    return found[0] if found else Dataset()

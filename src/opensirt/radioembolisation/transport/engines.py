@@ -1,0 +1,32 @@
+"""The choice among dose engines: one literal dict."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from opensirt.radioembolisation.transport.convolution import KernelConvolution
+from opensirt.radioembolisation.transport.density import DensityKernel
+from opensirt.radioembolisation.transport.local import LocalDeposition
+from opensirt.radioembolisation.transport.result import DoseEngine
+from opensirt.vocabulary.errors import UnsupportedInput
+
+ENGINES: MappingProxyType[str, DoseEngine] = MappingProxyType(
+    {
+        "local": LocalDeposition(),
+        "kernel": KernelConvolution(),
+        "kernel-density": DensityKernel(),
+    }
+)
+
+
+def engine_named(name: str) -> DoseEngine:
+    """The engine of that name.
+
+    Raises
+    ------
+    UnsupportedInput
+        If there is none.
+    """
+    if name not in ENGINES:
+        raise UnsupportedInput(f"no dose engine is called {name!r}", "", f"choose one of {', '.join(ENGINES)}")
+    return ENGINES[name]

@@ -1,0 +1,127 @@
+"""What every dose engine takes and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
+from opensirt.vocabulary.geometry import require_same_grid
+from opensirt.vocabulary.nuclides import THERAPEUTIC, DoseConstant
+from opensirt.vocabulary.units import BQ_PER_GBQ, G_PER_KG, JOULE_PER_MEV
+from opensirt.vocabulary.volumes import ActivityMap, DensityMap, DoseMap
+
+Report = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class EnergyBook:
+    """Where the emitted energy went, in J over full decay.
+
+    ``emitted = deposited + left_grid`` for engines that conserve energy; ``difference`` says by how much one that scales with density
+    does not.
+    """
+
+    emitted_j: float
+    deposited_j: float
+    left_grid_j: float
+
+    @property
+    def difference_j(self) -> float:
+        """Energy that is neither deposited nor booked as having left."""
+        return self.emitted_j - self.deposited_j - self.left_grid_j
+
+
+@attrs.frozen(eq=False)
+class EngineDose:
+    """A dose map with the engine, its version, and the energy book."""
+
+    dose: DoseMap
+    energy: EnergyBook
+    engine: str
+    version: str
+    relative_kernel_uncertainty: float
+    """Relative standard uncertainty of the dose in soft tissue that comes from the engine itself."""
+    relative_lung_uncertainty: float
+    """The same for mean doses in lung."""
+
+
+class DoseEngine(Protocol):
+    """An engine turns activity at administration into dose after full decay."""
+
+    name: str
+    version: str
+
+    def dose(self, activity: ActivityMap, density: DensityMap, constant: DoseConstant, report: Report) -> EngineDose:
+        """Absorbed dose on the activity's grid.
+
+        Parameters
+        ----------
+        activity : ActivityMap
+            At the instant of administration, Bq/mL.
+        density : DensityMap
+            On the same grid, g/mL.
+        constant : DoseConstant
+            Gy·kg/GBq of the same nuclide: fixes the energy per decay for every engine alike.
+        report : callable
+            Takes progress from 0 to 1.
+        """
+        ...
+
+
+def silent(_: float) -> None:
+    """A progress report that nobody reads."""
+
+
+def require_dosimetric(activity: ActivityMap, density: DensityMap) -> None:
+    """Refuse what no engine can turn into dose.
+
+    Raises
+    ------
+    GridMismatch
+        If activity and density lie on different grids.
+    UnsupportedInput
+        If the nuclide is not permanently trapped with its microsphere.
+    InvalidValue
+        If there is no activity, or a voxel holds activity but no mass.
+    """
+    require_same_grid(activity.grid, density.grid, "activity and density")
+    if activity.nuclide not in THERAPEUTIC:
+        names = ", ".join(nuclide.name for nuclide in THERAPEUTIC)
+        raise UnsupportedInput(
+            f"full-decay dose of {activity.nuclide.name}",
+            "only nuclides that stay with their microsphere decay fully where they lodge",
+            f"use one of {names}",
+        )
+    if not activity.bq_per_ml.any():
+        raise InvalidValue("the activity map holds no activity", activity.grid.describe(), "check the emission image and the masks")
+    massless = (activity.bq_per_ml > 0) & (density.g_per_ml <= 0)
+    count = int(np.count_nonzero(massless))
+    if count:
+        where = activity.grid.lps_mm(np.argwhere(massless)[0])
+        raise InvalidValue(
+            f"{count} voxels hold activity but no mass",
+            f"the first lies at LPS {np.round(where, 1).tolist()} mm; their dose would be infinite",
+            "check the density map, or cut the activity to the body",
+        )
+
+
+def energy_j(dose_gy: npt.NDArray[np.float32], g_per_ml: npt.NDArray[np.float32] | float, voxel_volume_ml: float) -> float:
+    """Energy held by a dose map, J: ``Σ D ρ V``."""
+    total = np.sum(dose_gy.astype(np.float64) * np.asarray(g_per_ml, dtype=np.float64))
+    return float(total) * voxel_volume_ml / G_PER_KG
+
+
+def emitted_j(activity: ActivityMap, constant: DoseConstant) -> float:
+    """Energy emitted over full decay under a dose constant, J: ``K · A`` (1 Gy·kg = 1 J)."""
+    return constant.value * activity.total_bq / BQ_PER_GBQ
+
+
+def energy_per_decay_mev(activity: ActivityMap, constant: DoseConstant) -> float:
+    """Energy per decay that a dose constant stands for with the record's half-life, MeV."""
+    return constant.value / (activity.nuclide.decays_per_gbq * JOULE_PER_MEV)
