@@ -10,7 +10,7 @@ FloatArray = npt.NDArray[np.float64]
 Float32Array = npt.NDArray[np.float32]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _tent_integral(u):  # type: ignore[no-untyped-def]
     if u <= -1.0:
         return 0.0
@@ -19,14 +19,14 @@ def _tent_integral(u):  # type: ignore[no-untyped-def]
     return 0.5 * (1.0 + u) ** 2 if u < 0.0 else 1.0 - 0.5 * (1.0 - u) ** 2
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _shares(centre, width, first, out):  # type: ignore[no-untyped-def]
     for n in range(out.shape[0]):
         at = first + n
         out[n] = (_tent_integral(centre + 0.5 * width - at) - _tent_integral(centre - 0.5 * width - at)) / width
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _splat(voxels, values, matrix, offsets, widths, out):  # type: ignore[no-untyped-def]
     nk, nj, ni = out.shape
     sk, sj, si = np.empty(3), np.empty(3), np.empty(3)
@@ -57,7 +57,9 @@ def _splat(voxels, values, matrix, offsets, widths, out):  # type: ignore[no-unt
                             out[na, nb, nc] += wb * si[dc]
 
 
-def splat(array: Float32Array, matrix: FloatArray, offsets: FloatArray, widths: FloatArray, shape: tuple[int, int, int]) -> FloatArray:
+def splat(
+    array: Float32Array, matrix: FloatArray, offsets: FloatArray, widths: FloatArray, shape: tuple[int, int, int]
+) -> FloatArray:
     """Share every non-zero source voxel over the target voxels around the pieces of its box.
 
     The box is cut into equal pieces; each piece is taken as a box along the target's axes, whose tent integrals are closed: three
@@ -82,7 +84,7 @@ def splat(array: Float32Array, matrix: FloatArray, offsets: FloatArray, widths: 
     return out
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _average(array, matrix, offsets, outside, out):  # type: ignore[no-untyped-def]
     sk, sj, si = array.shape
     nk, nj, ni = out.shape
@@ -108,7 +110,7 @@ def _average(array, matrix, offsets, outside, out):  # type: ignore[no-untyped-d
                     high = (array[ga, fb, fc] * (1 - uc) + array[ga, fb, gc] * uc) * (1 - ub) + (
                         array[ga, gb, fc] * (1 - uc) + array[ga, gb, gc] * uc
                     ) * ub
-                    total += (low * (1 - ua) + high * ua)
+                    total += low * (1 - ua) + high * ua
                 out[k, j, i] = total / len(offsets)
 
 

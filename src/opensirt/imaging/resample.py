@@ -13,6 +13,8 @@ boxes are integrated by evenly spaced points (``_resample_oblique``).
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +24,7 @@ from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.geometry import Grid, require_same_frame
 from opensirt.vocabulary.volumes import ActivityMap, CountsMap, DensityMap, DoseMap, HounsfieldMap, Mask, Occupancy
 
-FloatArray = npt.NDArray[np.float64]
+FloatArray = npt.NDArray[Any]
 RESAMPLE_VERSION = "1"
 
 PARALLEL_TOLERANCE_VOXELS = 1e-3
@@ -77,7 +79,9 @@ def _parallel_axes(source: Grid, target: Grid) -> _Axes | None:
         return None
     offsets = matrix[:3, 3] + [sum(linear[t, s] * (source.shape[s] - 1) / 2 for s in range(3) if s != order[t]) for t in range(3)]
     steps = [float(linear[t, order[t]]) for t in range(3)]
-    return _Axes((order[0], order[1], order[2]), (steps[0], steps[1], steps[2]), tuple(float(x) for x in offsets))
+    return _Axes(
+        (order[0], order[1], order[2]), (steps[0], steps[1], steps[2]), (float(offsets[0]), float(offsets[1]), float(offsets[2]))
+    )
 
 
 def _tent_integral(u: FloatArray) -> FloatArray:
@@ -145,7 +149,9 @@ def _resample_total(array: npt.NDArray[np.float32], source: Grid, target: Grid) 
     return splat(array, matrix, offsets, widths, target.shape).astype(np.float32)
 
 
-def _apply_exact(array: npt.NDArray[np.float32], matrices: list[FloatArray], order: tuple[int, int, int]) -> npt.NDArray[np.float32]:
+def _apply_exact(
+    array: npt.NDArray[np.float32], matrices: list[FloatArray], order: tuple[int, int, int]
+) -> npt.NDArray[np.float32]:
     """As :func:`_apply`, in double precision throughout: totals are compared to 1e-6."""
     turned = np.transpose(array, order).astype(np.float64)
     step = np.matmul(matrices[1], np.matmul(turned, matrices[2].T))
@@ -252,7 +258,9 @@ def hounsfield_on(ct: HounsfieldMap, grid: Grid) -> HounsfieldMap:
     return HounsfieldMap(np.rint(_resample_mean(ct.hu, ct.grid, grid, -1000.0)).astype(np.int16), grid)
 
 
-def converted_mean(ct: HounsfieldMap, grid: Grid, table: npt.NDArray[np.float32], lowest_hu: int, outside: float) -> npt.NDArray[np.float32]:
+def converted_mean(
+    ct: HounsfieldMap, grid: Grid, table: npt.NDArray[np.float32], lowest_hu: int, outside: float
+) -> npt.NDArray[np.float32]:
     """Convert each CT voxel by a table first, then average over each target voxel: the order matters where HU → density bends.
 
     Parameters
@@ -275,7 +283,9 @@ def converted_mean(ct: HounsfieldMap, grid: Grid, table: npt.NDArray[np.float32]
     """
     low, high = int(ct.hu.min()), int(ct.hu.max())
     if low < lowest_hu or high >= lowest_hu + len(table):
-        raise InvalidValue(f"CT numbers from {low} to {high} HU leave the table of {len(table)} entries from {lowest_hu} HU", "", "widen the table")
+        raise InvalidValue(
+            f"CT numbers from {low} to {high} HU leave the table of {len(table)} entries from {lowest_hu} HU", "", "widen the table"
+        )
     return _resample_mean(_Converted(ct.hu, table, lowest_hu).whole(), ct.grid, grid, outside)
 
 

@@ -1,0 +1,45 @@
+"""The count ledger: what each step of the imaging chain kept and what it left outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opensirt.vocabulary.errors import InconsistentInput
+
+CLOSURE = 1e-6
+"""Relative closure of an entry: ``before = kept + lost``; float32 maps summed in float64 close to better than this."""
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One step: ``before = kept + lost``, in ``unit``."""
+
+    step: str
+    before: float
+    kept: float
+    lost: float
+    unit: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class CountLedger:
+    """Entries in the order in which the steps were done."""
+
+    entries: tuple[LedgerEntry, ...] = ()
+
+    def entry(self, step: str, before: float, kept: float, lost: float, *, unit: str = "counts", note: str = "") -> CountLedger:
+        """A ledger with one more entry.
+
+        Raises
+        ------
+        InconsistentInput
+            If ``before`` differs from ``kept + lost`` by more than :data:`CLOSURE`.
+        """
+        if abs(before - kept - lost) > CLOSURE * max(abs(before), 1e-30):
+            raise InconsistentInput(
+                f"the ledger of {step!r} does not close: {before:.9g} before, {kept:.9g} kept, {lost:.9g} lost",
+                f"{before - kept - lost:.3g} {unit} are unaccounted for",
+                "report this as a defect",
+            )
+        return CountLedger((*self.entries, LedgerEntry(step, before, kept, lost, unit, note)))

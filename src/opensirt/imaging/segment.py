@@ -1,0 +1,150 @@
+"""Masks by threshold, and the algebra of masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from opensirt.vocabulary.anatomy import Structure, StructureKind
+from opensirt.vocabulary.errors import MissingInput
+from opensirt.vocabulary.geometry import Grid, require_same_grid
+from opensirt.vocabulary.volumes import HounsfieldMap, Mask
+
+BoolArray = npt.NDArray[np.bool_]
+
+BODY_ABOVE_HU = -300
+"""Skin and fat (−120 to −80 HU) against air and blankets: −300 HU lies between."""
+LUNG_BELOW_HU = -400
+"""Aerated lung reads −950 to −500 HU; −400 HU keeps the rim that breathing blurs."""
+LUNG_CLOSING_MM = 5.0
+"""Vessels inside the lung up to twice this width belong to it (hilar vessels do not)."""
+SMALLEST_LUNG_ML = 100.0
+"""Air pockets below this volume (bowel, stomach, oesophagus) are not lung."""
+
+
+def _fill_in_plane(inside: BoolArray) -> BoolArray:
+    """Fill holes slice by slice: background that does not reach the slice's border belongs to the body."""
+    structure = np.zeros((3, 3, 3), dtype=bool)
+    structure[1] = ndimage.generate_binary_structure(2, 1)
+    labels, count = ndimage.label(~inside, structure=structure)
+    border = np.zeros(count + 1, dtype=bool)
+    for edge in (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]):
+        border[np.unique(edge)] = True
+    border[0] = False
+    return np.asarray(~border[labels], dtype=np.bool_)
+
+
+def body_by_threshold(ct: HounsfieldMap) -> Mask:
+    """The patient's body: the largest connected piece above −300 HU, holes filled in each slice.
+
+    Raises
+    ------
+    MissingInput
+        If nothing lies above the threshold.
+    """
+    dense = ct.hu > BODY_ABOVE_HU
+    if not dense.any():
+        raise MissingInput(f"no voxel above {BODY_ABOVE_HU} HU", ct.grid.describe(), "check that this is a CT in Hounsfield units")
+    opened = ndimage.binary_opening(dense, iterations=1)
+    labels, _ = ndimage.label(opened if opened.any() else dense)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return Mask(_fill_in_plane(labels == int(sizes.argmax())), ct.grid, Structure(StructureKind.BODY))
+
+
+def lungs_by_threshold(ct: HounsfieldMap, body: Mask | None = None) -> Mask:
+    """Both lungs: air inside the body below −400 HU, in pieces of at least 100 mL, vessels closed; trachea is removed by size.
+
+    Parameters
+    ----------
+    ct : HounsfieldMap
+        Chest or upper abdomen.
+    body : Mask, optional
+        On the CT's grid; found by :func:`body_by_threshold` where it is not given.
+
+    Raises
+    ------
+    MissingInput
+        If no piece of air inside the body is large enough to be lung.
+    """
+    inside = body_by_threshold(ct) if body is None else body
+    require_same_grid(ct.grid, inside.grid, "the CT and the body mask")
+    air = (ct.hu < LUNG_BELOW_HU) & inside.inside
+    thin = tuple(max(1, round(2.0 / s)) for s in ct.grid.spacing_mm)
+    air = ndimage.binary_opening(air, structure=np.ones(tuple(2 * (t // 2) + 1 for t in thin), dtype=bool))
+    labels, count = ndimage.label(air)
+    sizes_ml = np.bincount(labels.ravel(), minlength=count + 1) * ct.grid.voxel_volume_ml
+    sizes_ml[0] = 0.0
+    keep = sizes_ml >= SMALLEST_LUNG_ML
+    keep &= sizes_ml >= 0.1 * sizes_ml.max()
+    if not keep.any():
+        raise MissingInput(
+            f"no air space of {SMALLEST_LUNG_ML:.0f} mL or more inside the body; the largest holds {sizes_ml.max():.0f} mL",
+            "the lungs are outside the CT's field, or this is not a CT",
+            "give a lung contour, or let lung mass fall back to its declared value",
+        )
+    lungs = _closed(keep[labels], ct.grid) & inside.inside
+    return Mask(lungs, ct.grid, Structure(StructureKind.LUNGS))
+
+
+def _closed(inside: BoolArray, grid: Grid) -> BoolArray:
+    """Morphological closing by a ball of :data:`LUNG_CLOSING_MM`, by distance, within the mask's box."""
+    padded = np.pad(inside, 1)
+    near = ndimage.distance_transform_edt(~padded, sampling=grid.spacing_mm) <= LUNG_CLOSING_MM
+    closed = ndimage.distance_transform_edt(near, sampling=grid.spacing_mm) > LUNG_CLOSING_MM
+    return np.asarray((closed | padded)[1:-1, 1:-1, 1:-1])
+
+
+def union(masks: Sequence[Mask], structure: Structure) -> Mask:
+    """Voxels that belong to any of the masks, all on one grid."""
+    if not masks:
+        raise MissingInput(f"no mask to unite into {structure.key}", "", "give at least one")
+    inside = masks[0].inside.copy()
+    for mask in masks[1:]:
+        require_same_grid(masks[0].grid, mask.grid, f"{masks[0].structure.key} and {mask.structure.key}")
+        inside |= mask.inside
+    return Mask(inside, masks[0].grid, structure)
+
+
+def intersection(first: Mask, second: Mask, structure: Structure) -> Mask:
+    """Voxels that belong to both masks."""
+    require_same_grid(first.grid, second.grid, f"{first.structure.key} and {second.structure.key}")
+    return Mask(first.inside & second.inside, first.grid, structure)
+
+
+def difference(first: Mask, minus: Sequence[Mask], structure: Structure) -> Mask:
+    """Voxels of the first mask that belong to none of the others."""
+    inside = first.inside.copy()
+    for mask in minus:
+        require_same_grid(first.grid, mask.grid, f"{first.structure.key} and {mask.structure.key}")
+        inside &= ~mask.inside
+    return Mask(inside, first.grid, structure)
+
+
+def lungs_without_liver(lungs: Mask, liver: Mask) -> Mask:
+    """Lungs without the voxels they share with the liver: a shared voxel counts once, as liver (Taranis rule)."""
+    return difference(lungs, [liver], lungs.structure)
+
+
+def cut_edges(mask: Mask, field: Grid) -> tuple[str, ...]:
+    """Names of the field's faces that a structure touches: an organ cut by the field of view.
+
+    Parameters
+    ----------
+    mask : Mask
+        On the field's grid.
+    field : Grid
+        The image's grid.
+    """
+    require_same_grid(mask.grid, field, f"{mask.structure.key} and the image")
+    names = (("first slice", "last slice"), ("first row", "last row"), ("first column", "last column"))
+    touched = []
+    for axis in range(3):
+        faces = np.moveaxis(mask.inside, axis, 0)
+        for index, name in ((0, names[axis][0]), (-1, names[axis][1])):
+            if faces[index].any():
+                touched.append(name)
+    return tuple(touched)
