@@ -5,6 +5,8 @@ The page ``docs/reference/faults.md`` lists the same codes; a test holds the two
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -44,6 +46,7 @@ FAULTS = MappingProxyType(
         ),
         "header.attribute_invalid": FaultKind("an attribute breaks the rules of its value representation", "correct it at the source"),
         "header.attribute_missing": FaultKind("an attribute that is needed is not there", _EXPORT, "the series or structure"),
+        "header.uid_supplied": FaultKind("an identifier that is empty (emptied by a de-identification) was supplied", "keep UIDs, replaced"),
         "header.modality_mismatch": FaultKind(
             "Modality (0008,0060) contradicts the SOP Class", "correct it at the source: one of the two is wrong", "the file"
         ),
@@ -56,12 +59,14 @@ FAULTS = MappingProxyType(
             "one series holds images of different size, spacing, orientation or frame", "export one reconstruction a series", "the series"
         ),
         "series.no_frame": FaultKind(
-            "no Frame of Reference UID: nothing says how this volume lies to the others", "export it with its frame", "the series"
+            "no Frame of Reference UID: nothing says how this volume lies to any other; it stands in a frame of its own",
+            "export it with its frame",
         ),
         "series.no_geometry": FaultKind("no position, orientation or spacing, or values that cannot be", _EXPORT, "the series"),
         "series.duplicate_position": FaultKind(
             "several images at one position (phases or copies in one series)", "export one phase a series", "the series"
         ),
+        "series.incomplete": FaultKind("some images of the series cannot be read; each has its own fault", _EXPORT, "the series"),
         "series.gap": FaultKind("slices are missing", "fetch the missing slices from the archive", "the series"),
         "series.irregular": FaultKind("slice positions are not evenly spaced", "export a regularly spaced reconstruction", "the series"),
         "series.sheared": FaultKind(
@@ -163,6 +168,7 @@ class FaultBook:
     """Collects faults in the order in which they are found; equal faults are entered once."""
 
     entries: list[Fault] = field(default_factory=list)
+    _known: set[Fault] = field(default_factory=set, repr=False)
 
     def add(self, code: str, what: str, *, series_uid: str = "", instance: str = "") -> None:
         """Enter a fault: ``what`` with its values; meaning and remedy come from :data:`FAULTS`.
@@ -175,9 +181,34 @@ class FaultBook:
         kind = FAULTS[code]
         refused = f"not imported: {kind.refused}" if kind.refused else "imported all the same"
         fault = Fault(code, f"{what} · {kind.meaning}; {refused} · {kind.remedy}", series_uid, instance)
-        if fault not in self.entries:
+        if fault not in self._known:
+            self._known.add(fault)
             self.entries.append(fault)
 
-    def refuse(self, refusal: Refused, series_uid: str) -> None:
-        """Enter a :class:`Refused` as a fault of ``series_uid``."""
-        self.add(refusal.code, refusal.what, series_uid=series_uid, instance=refusal.instance)
+    def refuse(self, refusal: Refused, series_uid: str, instance: str = "") -> None:
+        """Enter a :class:`Refused` as a fault of ``series_uid``, of ``instance`` where it names none itself."""
+        self.add(refusal.code, refusal.what, series_uid=series_uid, instance=refusal.instance or instance)
+
+
+@dataclass
+class Tally:
+    """Counts the images of a series that are refused one by one, so that all are named before the series is given up."""
+
+    book: FaultBook
+    series_uid: str
+    refused: int = 0
+
+    @contextmanager
+    def image(self, name: str, instance: str) -> Iterator[None]:
+        """Within this context a refusal becomes a fault of the image and the next image is tried."""
+        try:
+            yield
+        except Refused as refusal:
+            self.refused += 1
+            what = refusal.what if name in refusal.what else f"file {name}: {refusal.what}"
+            self.book.add(refusal.code, what, series_uid=self.series_uid, instance=instance)
+
+    def require_all(self, images: int) -> None:
+        """Refuse the series if any image was refused."""
+        if self.refused:
+            raise Refused("series.incomplete", f"{self.refused} of {images} images")
