@@ -21,6 +21,8 @@ LUNG_BELOW_HU = -400
 """Aerated lung reads −950 to −500 HU; −400 HU keeps the rim that breathing blurs."""
 LUNG_CLOSING_MM = 5.0
 """Vessels inside the lung up to twice this width belong to it (hilar vessels do not)."""
+CLOSING_SPACING_MM = 2.0
+"""Spacing at which vessels are closed: finer than any vessel that matters, eight times cheaper than a CT's own."""
 SMALLEST_LUNG_ML = 100.0
 """Air pockets below this volume (bowel, stomach, oesophagus) are not lung."""
 
@@ -91,11 +93,21 @@ def lungs_by_threshold(ct: HounsfieldMap, body: Mask | None = None) -> Mask:
 
 
 def _closed(inside: BoolArray, grid: Grid) -> BoolArray:
-    """Morphological closing by a ball of :data:`LUNG_CLOSING_MM`, by distance, within the mask's box."""
-    padded = np.pad(inside, 1)
-    near = ndimage.distance_transform_edt(~padded, sampling=grid.spacing_mm) <= LUNG_CLOSING_MM
-    closed = ndimage.distance_transform_edt(near, sampling=grid.spacing_mm) > LUNG_CLOSING_MM
-    return np.asarray((closed | padded)[1:-1, 1:-1, 1:-1])
+    """Morphological closing by a ball of :data:`LUNG_CLOSING_MM`, by distance; on every nth voxel where the grid is finer than 2 mm."""
+    stride = tuple(max(1, int(CLOSING_SPACING_MM // s)) for s in grid.spacing_mm)
+    coarse = inside[:: stride[0], :: stride[1], :: stride[2]]
+    spacing = grid.spacing_mm * np.array(stride)
+    box = ndimage.find_objects(coarse.astype(np.int8))[0]
+    margin = np.ceil(2.0 * LUNG_CLOSING_MM / spacing).astype(int)
+    cut = tuple(slice(max(0, s.start - m), s.stop + m) for s, m in zip(box, margin, strict=True))
+    near = ndimage.distance_transform_edt(~coarse[cut], sampling=spacing) <= LUNG_CLOSING_MM
+    closed = np.zeros_like(coarse)
+    closed[cut] = ndimage.distance_transform_edt(np.pad(near, 1, mode="edge"), sampling=spacing)[1:-1, 1:-1, 1:-1] > LUNG_CLOSING_MM
+    fine = closed
+    for axis, step in enumerate(stride):
+        fine = np.repeat(fine, step, axis=axis)
+    n_k, n_j, n_i = inside.shape
+    return np.asarray(fine[:n_k, :n_j, :n_i] | inside)
 
 
 def union(masks: Sequence[Mask], structure: Structure) -> Mask:
@@ -129,7 +141,7 @@ def lungs_without_liver(lungs: Mask, liver: Mask) -> Mask:
     return difference(lungs, [liver], lungs.structure)
 
 
-def cut_edges(mask: Mask, field: Grid) -> tuple[str, ...]:
+def cut_edges(mask: Mask, field: Grid, *, least_mm2: float = 0.0) -> tuple[str, ...]:
     """Names of the field's faces that a structure touches: an organ cut by the field of view.
 
     Parameters
@@ -138,13 +150,16 @@ def cut_edges(mask: Mask, field: Grid) -> tuple[str, ...]:
         On the field's grid.
     field : Grid
         The image's grid.
+    least_mm2 : float
+        Area on a face below which touching does not count (a trachea that leaves the field is not a cut lung).
     """
     require_same_grid(mask.grid, field, f"{mask.structure.key} and the image")
     names = (("first slice", "last slice"), ("first row", "last row"), ("first column", "last column"))
     touched = []
     for axis in range(3):
         faces = np.moveaxis(mask.inside, axis, 0)
+        pixel_mm2 = float(np.prod(np.delete(field.spacing_mm, axis)))
         for index, name in ((0, names[axis][0]), (-1, names[axis][1])):
-            if faces[index].any():
+            if np.count_nonzero(faces[index]) * pixel_mm2 > least_mm2:
                 touched.append(name)
     return tuple(touched)

@@ -1,0 +1,194 @@
+"""A body whose every point is known: smooth shapes in LPS millimetres, sampled on a 2 mm grid.
+
+This code imports nothing of the imaging and dosimetry that it is made to test. Shapes are implicit functions scaled to a distance in
+mm (negative inside), so that contours at any resolution are smooth. The body is asymmetric in all three axes.
+"""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from opensirt.vocabulary.geometry import Grid
+
+Field = npt.NDArray[np.float32]
+
+FINE_MM = 2.0
+"""Spacing of the truth."""
+MARKERS_LPS_MM = ((-140.0, 128.0, 60.0), (95.0, 132.0, -70.0), (150.0, 118.0, 150.0))
+"""Dense beads on the couch, one far along each axis from the others: an axis swapped or flipped moves them."""
+
+
+@attrs.frozen(eq=False)
+class Anatomy:
+    """Density, CT numbers and signed distances (mm, negative inside) on the fine grid.
+
+    ``distance`` has the keys body, liver, lung_left, lung_right, stomach; ``lung_density_bias`` is what the CT's apparent lung density
+    is multiplied by (breathing, calibration): the scanner's secret.
+    """
+
+    grid: Grid
+    g_per_ml: Field
+    hu: Field
+    distance: dict[str, Field]
+    lung_density_bias: float
+
+
+def fine_grid(low_mm: tuple[float, float, float], high_mm: tuple[float, float, float], frame: str) -> Grid:
+    """A 2 mm grid along LPS axes (k = S, j = P, i = L) between two corners (x, y, z)."""
+    counts = [int(np.ceil((b - a) / FINE_MM)) for a, b in zip(low_mm, high_mm, strict=True)]
+    affine = np.zeros((4, 4))
+    affine[2, 0] = affine[1, 1] = affine[0, 2] = FINE_MM
+    affine[:3, 3] = low_mm
+    affine[3, 3] = 1.0
+    return Grid((counts[2], counts[1], counts[0]), affine, frame)
+
+
+def coordinates(grid: Grid) -> tuple[Field, Field, Field]:
+    """LPS coordinates x, y, z of an axis-aligned fine grid, broadcastable."""
+    origin = grid.affine_mm[:3, 3]
+    nk, nj, ni = grid.shape
+    x = (origin[0] + FINE_MM * np.arange(ni, dtype=np.float32))[None, None, :]
+    y = (origin[1] + FINE_MM * np.arange(nj, dtype=np.float32))[None, :, None]
+    z = (origin[2] + FINE_MM * np.arange(nk, dtype=np.float32))[:, None, None]
+    return x.astype(np.float32), y.astype(np.float32), z.astype(np.float32)
+
+
+def ellipsoid(xyz: tuple[Field, Field, Field], centre: tuple[float, ...], radii: tuple[float, ...], power: float = 2.0) -> Field:
+    """Approximate distance in mm to a (super-)ellipsoid: ``(ρ − 1) · r̄`` with ρ the normalised radius; exact for spheres."""
+    terms = [np.abs((c - np.float32(m)) / np.float32(r)) ** np.float32(power) for c, m, r in zip(xyz, centre, radii, strict=True)]
+    rho = (terms[0] + terms[1] + terms[2]) ** np.float32(1.0 / power)
+    return np.asarray((rho - 1.0) * np.float32(np.prod(radii) ** (1.0 / 3.0)), dtype=np.float32)
+
+
+def tube(xyz: tuple[Field, Field, Field], points: list[tuple[float, float, float]], radius: float) -> Field:
+    """Distance in mm to a tube along a polyline."""
+    best: Field | None = None
+    for start, end in zip(points[:-1], points[1:], strict=True):
+        a, b = np.array(start), np.array(end)
+        axis = b - a
+        length2 = float(axis @ axis)
+        t = sum((c - np.float32(m)) * np.float32(d) for c, m, d in zip(xyz, a, axis, strict=True)) / np.float32(length2)
+        t = np.clip(t, 0.0, 1.0)
+        square = sum((c - np.float32(m) - t * np.float32(d)) ** 2 for c, m, d in zip(xyz, a, axis, strict=True))
+        distance = np.sqrt(square) - np.float32(radius)
+        best = distance if best is None else np.minimum(best, distance)
+    assert best is not None
+    return np.asarray(best, dtype=np.float32)
+
+
+def _smooth_union(first: Field, second: Field, width_mm: float) -> Field:
+    mix = np.clip(0.5 + 0.5 * (second - first) / width_mm, 0.0, 1.0)
+    return np.asarray(second + (first - second) * mix - width_mm * mix * (1.0 - mix), dtype=np.float32)
+
+
+def _liver(xyz: tuple[Field, Field, Field], scale: float, tilt: float) -> Field:
+    x, y, z = xyz
+    turned = (x, (y - np.float32(tilt) * (z - 5.0)).astype(np.float32), z)
+    right = ellipsoid(turned, (-72.0, 2.0, -2.0), (64.0 * scale, 74.0 * scale, 76.0 * scale), 2.3)
+    left = ellipsoid(turned, (10.0, -42.0, 26.0), (66.0 * scale, 36.0 * scale, 33.0 * scale), 2.2)
+    return _smooth_union(right, left, 18.0)
+
+
+def synthetic_anatomy(rng: np.random.Generator, frame: str) -> Anatomy:
+    """A body with whole liver and lungs, asymmetric in every axis; sizes drawn from ``rng``.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Draws sizes, densities and the scanner's lung density bias.
+    frame : str
+        Frame of Reference UID.
+    """
+    scale = float(rng.uniform(0.92, 1.08))
+    width, depth = 178.0 * float(rng.uniform(0.94, 1.08)), 118.0 * float(rng.uniform(0.95, 1.08))
+    grid = fine_grid((-width - 14.0, -depth - 14.0, -152.0), (width + 18.0, depth + 24.0, 268.0), frame)
+    xyz = coordinates(grid)
+    x, y, z = xyz
+    body = ellipsoid((x, y, (z * 0.0).astype(np.float32)), (3.0, 0.0, 0.0), (width, depth, 400.0), 2.5)
+    liver = np.maximum(_liver(xyz, scale, float(rng.uniform(0.0, 0.15))), body + 16.0)
+    heart = ellipsoid(xyz, (28.0, -30.0, 100.0), (50.0, 46.0, 55.0))
+    spine = np.minimum(
+        ellipsoid((x, y, (z * 0.0).astype(np.float32)), (0.0, 62.0, 0.0), (22.0, 19.0, 300.0)),
+        tube(xyz, [(0, 92, -200), (0, 92, 300)], 9.0),
+    )
+    stomach = ellipsoid(xyz, (66.0, -38.0, -28.0), (42.0, 34.0, 50.0))
+    spleen = ellipsoid(xyz, (118.0, 42.0, 2.0), (27.0, 40.0, 52.0))
+    kidneys = np.minimum(
+        ellipsoid(xyz, (-58.0, 62.0, -78.0), (27.0, 25.0, 54.0)), ellipsoid(xyz, (66.0, 60.0, -66.0), (26.0, 25.0, 56.0))
+    )
+    aorta = tube(xyz, [(16.0, 40.0, -200.0), (18.0, 42.0, 180.0)], 10.5)
+    artery = tube(xyz, [(16.0, 32.0, -18.0), (6.0, 0.0, -14.0), (-22.0, -10.0, -8.0), (-46.0, -4.0, 4.0), (-70.0, 6.0, 16.0)], 3.2)
+    artery = np.minimum(artery, tube(xyz, [(-22.0, -10.0, -8.0), (-4.0, -30.0, 14.0), (20.0, -44.0, 26.0)], 2.6))
+    cava = tube(xyz, [(-24.0, 40.0, -200.0), (-24.0, 36.0, 60.0), (-10.0, 14.0, 92.0)], 11.0)
+    gallbladder = ellipsoid(xyz, (-38.0, -52.0, -34.0), (15.0, 17.0, 30.0))
+    liver = np.maximum(np.maximum(liver, -(gallbladder - 1.0)), np.maximum(-(cava - 1.0), -(spine - 8.0)))
+    wall = np.maximum(body + 24.0, -(spine - 6.0))
+    dome = np.float32(4.0)
+    lung_right = np.maximum.reduce(
+        [
+            ellipsoid(xyz, (-84.0, 14.0, 118.0), (66.0, 82.0, 128.0), 2.4),
+            -(liver - dome),
+            -(heart - 4.0),
+            wall,
+            -(aorta - 3.0),
+            -(cava - 3.0),
+        ]
+    )
+    lung_left = np.maximum.reduce(
+        [
+            ellipsoid(xyz, (88.0, 18.0, 124.0), (60.0, 80.0, 120.0), 2.4),
+            -(liver - dome),
+            -(heart - 4.0),
+            wall,
+            -(aorta - 3.0),
+            -(spleen - 6.0),
+            -(stomach - 6.0),
+        ]
+    )
+    rib_wave = np.sin(2.0 * np.pi * (z + 0.35 * y) / np.float32(26.0))
+    ribs = np.maximum(np.abs(body + 19.0) - 4.5, (0.35 - rib_wave) * 12.0)
+    ribs = np.where(z > -70.0, ribs, np.float32(50.0)).astype(np.float32)
+
+    lung_mean = float(rng.uniform(0.22, 0.30))
+    liver_density = float(rng.uniform(1.03, 1.06))
+    lung_density = lung_mean * (1.0 + 0.28 * np.clip((y - 14.0) / 82.0, -1.0, 1.0)) + 0.0 * x + 0.0 * z
+    density = np.full(grid.shape, 0.00121, dtype=np.float32)
+    hu = np.full(grid.shape, -1000.0, dtype=np.float32)
+
+    def fill(inside: npt.NDArray[np.bool_], g_per_ml: float | Field, ct_number: float) -> None:
+        density[inside] = g_per_ml if isinstance(g_per_ml, float) else np.broadcast_to(g_per_ml, grid.shape)[inside]
+        hu[inside] = ct_number
+
+    fill(body < 0, 0.945, -95.0)
+    fill(body < -11.0, 1.045, 48.0)
+    fill(kidneys < 0, 1.05, 165.0)
+    fill(spleen < 0, 1.055, 118.0)
+    fill(stomach < 0, 1.03, 22.0)
+    fill(gallbladder < 0, 1.02, 8.0)
+    fill(heart < 0, 1.055, 165.0)
+    fill(ribs < 0, 1.32, 420.0)
+    fill(spine < 0, 1.20, 260.0)
+    fill(cava < 0, 1.055, 75.0)
+    fill(liver < 0, liver_density, 72.0)
+    fill((artery < 0) & (body < -11.0), 1.06, 285.0)
+    fill(aorta < 0, 1.06, 310.0)
+    bias = float(rng.normal(1.0, 0.09))
+    for lung in (lung_right, lung_left):
+        inside = lung < 0
+        values = np.broadcast_to(lung_density, grid.shape)[inside].astype(np.float32)
+        density[inside] = values
+        hu[inside] = 1000.0 * (bias * values) - 1000.0
+    couch = np.maximum(np.abs(y - (depth + 12.0)) - 2.0, np.abs(x) - 170.0) + 0.0 * z
+    fill(np.broadcast_to(couch, grid.shape) < 0, 0.4, -600.0)
+    for centre in MARKERS_LPS_MM:
+        fill(ellipsoid(xyz, (centre[0], depth + 18.0, centre[2]), (4.0, 4.0, 4.0)) < 0, 2.2, 1900.0)
+    distance = {
+        "body": np.ascontiguousarray(np.broadcast_to(body, grid.shape)),
+        "liver": liver.astype(np.float32),
+        "lung_left": lung_left.astype(np.float32),
+        "lung_right": lung_right.astype(np.float32),
+        "stomach": stomach,
+    }
+    return Anatomy(grid, density, hu, distance, bias)
