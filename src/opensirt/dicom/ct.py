@@ -123,7 +123,7 @@ class _Pixels:
     def of(self, piece: _Slice, form: PixelFormat) -> npt.NDArray[Any]:
         if piece.header is not self.header:
             self.stored, self.header = stored_values(piece.header, form), piece.header
-        return self.stored[piece.frame]
+        return np.asarray(self.stored[piece.frame])
 
 
 def _fill(

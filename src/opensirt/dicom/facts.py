@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, tzinfo
 
 from pydicom.dataset import Dataset
 
 from opensirt.dicom.attributes import first_item, numbers, text
 from opensirt.dicom.faults import FaultBook, Refused
-from opensirt.dicom.instants import acquisition_start, date_time, stamp
+from opensirt.dicom.instants import acquisition_start, date_time, seconds_of_day, stamp
 from opensirt.dicom.radionuclides import nuclide_of
 from opensirt.dicom.study import NOT_STATED, DoseContext, NotStated, SeriesFacts
 from opensirt.vocabulary.geometry import UNSTATED_FRAME
@@ -22,6 +23,11 @@ SYNTHETIC_FAMILY_NAME = "SYNTHETIC"
 
 SYNTHETIC_MODEL = "opensirt synthetic"
 """Manufacturer's Model Name of every object of a virtual patient."""
+
+SAME_CLOCK_S = 60.0
+"""The two attributes for the radiopharmaceutical's start may be typed to the minute."""
+
+_OFFSET = re.compile(r"[+-]\d{4}\s*$")
 
 CONTEXT_KEYWORDS = (
     "PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate", "StudyTime",
@@ -50,13 +56,22 @@ def is_synthetic(data: Dataset) -> bool:
     return SYNTHETIC_MARK in comments or family == SYNTHETIC_FAMILY_NAME or text(data, "ManufacturerModelName") == SYNTHETIC_MODEL
 
 
-def injected_gbq(data: Dataset) -> float | NotStated:
-    """Radionuclide Total Dose in GBq. PET states Bq, NM states MBq (PS3.3 C.8.9.2 and C.8.4.10)."""
+PLAUSIBLE_GBQ = (0.001, 50.0)
+"""Injected activities outside this range are taken for a slip of units: work-up doses are tens of MBq, treatments up to some GBq."""
+
+
+def injected_gbq(data: Dataset, book: FaultBook) -> float | NotStated:
+    """Radionuclide Total Dose in GBq. PET states Bq, NM states MBq (PS3.3 C.8.9.2 and C.8.4.10); slips become faults."""
     found = numbers(first_item(data, "RadiopharmaceuticalInformationSequence"), "RadionuclideTotalDose")
-    if not found or found[0] <= 0.0:
+    if not found or found[0] == 0.0:
         return NOT_STATED
     in_bq = found[0] if text(data, "Modality") == "PT" else found[0] * BQ_PER_MBQ
-    return in_bq / BQ_PER_GBQ
+    amount = in_bq / BQ_PER_GBQ
+    if not PLAUSIBLE_GBQ[0] <= amount <= PLAUSIBLE_GBQ[1]:
+        what = f"Radionuclide Total Dose (0018,1074) is {found[0]:g} {'Bq' if text(data, 'Modality') == 'PT' else 'MBq'}"
+        book.add("facts.injected_implausible", what, series_uid=text(data, "SeriesInstanceUID"))
+        return NOT_STATED
+    return amount
 
 
 def administered_at(data: Dataset, zone: tzinfo | None) -> datetime | NotStated:
@@ -73,6 +88,8 @@ def administered_at(data: Dataset, zone: tzinfo | None) -> datetime | NotStated:
     scan = acquisition_start(data, zone)
     if whole:
         start = stamp(data, whole, "RadiopharmaceuticalStartDateTime", zone)
+        if clock and not _OFFSET.search(whole) and abs(seconds_of_day(clock) - seconds_of_day(whole.strip()[8:])) > SAME_CLOCK_S:
+            raise Refused("pet.administration_time", "RadiopharmaceuticalStartTime and RadiopharmaceuticalStartDateTime disagree")
         if scan is not None and start > scan:
             raise Refused("pet.administration_time", f"RadiopharmaceuticalStartDateTime {start.isoformat()} lies after the scan")
         return start
@@ -111,7 +128,7 @@ def series_facts(data: Dataset, instances: int, zone: tzinfo | None, book: Fault
         acquired_at=acquired,
         radionuclide=nuclide_of(data),
         radiopharmaceutical=agent or NOT_STATED,
-        injected_gbq=injected_gbq(data),
+        injected_gbq=injected_gbq(data, book),
         administered_at=administered,
         manufacturer=text(data, "Manufacturer"),
         model=text(data, "ManufacturerModelName"),

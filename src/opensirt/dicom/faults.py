@@ -127,7 +127,11 @@ FAULTS = MappingProxyType(
             "export with Radionuclide Positron Fraction (0018,1076)",
             "the series",
         ),
+        "pet.not_corrected": FaultKind("a PET without attenuation correction is not quantitative", "export the corrected series"),
         "pet.kind": FaultKind("a dynamic or gated PET", "export a static image", "the series"),
+        "facts.injected_implausible": FaultKind(
+            "an injected activity outside 1 MBq … 50 GBq, most likely in another unit", "type the injected activity by hand", "that number"
+        ),
         "time.zone_missing": FaultKind(
             "an instant without time zone", "state the zone of the department's clocks (time_zone)", "the instant; for activities the series"
         ),
@@ -147,6 +151,9 @@ FAULTS = MappingProxyType(
         ),
         "structure.contour_type": FaultKind("contours that enclose nothing (points, open lines)", "draw closed contours", "those contours"),
         "structure.threshold": FaultKind("a fractional segmentation, cut at one half", "check the volume"),
+        "seg.reference_missing": FaultKind(
+            "a segmentation whose image series is not in the folder; it stays on its own grid", "add the series it was drawn on"
+        ),
         "seg.geometry": FaultKind("a segmentation whose frames do not lie on one regular grid", "export on the image's grid", "the segment"),
         "seg.kind": FaultKind("a kind of segmentation that this import does not know", "export BINARY", "the series"),
     }

@@ -8,6 +8,7 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     EnhancedCTImageStorage,
     ImplicitVRLittleEndian,
@@ -32,6 +33,9 @@ _MULTIBYTE_VRS = frozenset({"SH", "LO"})
 _INTERCHANGEABLE = frozenset({"US", "SS", "OB", "OW"})
 _UNKNOWN = "UN"
 
+LABEL_MAP_SEGMENTATION = UID("1.2.840.10008.5.1.4.1.1.66.7")
+"""Label Map Segmentation Storage (DICOM supplement 243), younger than pydicom's dictionary."""
+
 MODALITY_OF_CLASS = {
     CTImageStorage: "CT",
     EnhancedCTImageStorage: "CT",
@@ -40,6 +44,7 @@ MODALITY_OF_CLASS = {
     PositronEmissionTomographyImageStorage: "PT",
     RTStructureSetStorage: "RTSTRUCT",
     SegmentationStorage: "SEG",
+    LABEL_MAP_SEGMENTATION: "SEG",
 }
 """Modality that each SOP class implies."""
 

@@ -100,6 +100,18 @@ def stamp(data: Dataset, value: str, what: str, zone: tzinfo | None) -> datetime
     return _in_zone(naive, data, zone, what)
 
 
+def seconds_of_day(time: str) -> float:
+    """Seconds since midnight of a TM value.
+
+    Raises
+    ------
+    Refused
+        ``time.invalid``.
+    """
+    clock = _naive("19700101", time, "a time")
+    return (clock - datetime(1970, 1, 1)).total_seconds()
+
+
 def acquisition_start(data: Dataset, zone: tzinfo | None) -> datetime | None:
     """Start of the acquisition: Acquisition DateTime, or Acquisition Date and Time; ``None`` where neither is stated.
 

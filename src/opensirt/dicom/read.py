@@ -13,21 +13,27 @@ from pydicom.uid import (
     EnhancedCTImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
     NuclearMedicineImageStorage,
+    PositronEmissionTomographyImageStorage,
     RTStructureSetStorage,
+    SegmentationStorage,
 )
 
 from opensirt.dicom.attributes import PARSER_ERRORS, text
 from opensirt.dicom.ct import is_localiser, read_ct
 from opensirt.dicom.facts import series_facts
 from opensirt.dicom.faults import FaultBook, Refused
-from opensirt.dicom.hygiene import MODALITY_OF_CLASS
+from opensirt.dicom.hygiene import LABEL_MAP_SEGMENTATION, MODALITY_OF_CLASS
 from opensirt.dicom.nm import read_nm
+from opensirt.dicom.pet import read_pet
 from opensirt.dicom.rtstruct import Reference, read_rtstruct
 from opensirt.dicom.scan import Header, scan
+from opensirt.dicom.seg import read_seg
 from opensirt.dicom.study import ImportedStructure, ImportedStudy, ImportedVolume, PlanarView, ReadOptions, SeriesFacts
 from opensirt.vocabulary.errors import InvalidValue
 
 _CT_CLASSES = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
+_IMAGE_CLASSES = _CT_CLASSES | {NuclearMedicineImageStorage, PositronEmissionTomographyImageStorage}
+_STRUCTURE_CLASSES = frozenset({RTStructureSetStorage, SegmentationStorage, LABEL_MAP_SEGMENTATION})
 _SCAN_SHARE = 0.3
 """Share of the progress bar that the headers take."""
 
@@ -84,6 +90,8 @@ def _read_images(found: _Import, sop_class: str, headers: list[Header], report: 
         volumes, views = read_nm(headers, found.options, found.book, report)
         found.volumes += volumes
         found.planar += views
+    elif sop_class == PositronEmissionTomographyImageStorage:
+        found.volumes.append(read_pet(headers, found.options, found.book, report))
 
 
 def _read_structures(found: _Import, sop_class: str, headers: list[Header]) -> None:
@@ -96,6 +104,8 @@ def _read_structures(found: _Import, sop_class: str, headers: list[Header]) -> N
     for header in headers:
         if sop_class == RTStructureSetStorage:
             found.structures += read_rtstruct(header, references, found.book)
+        else:
+            found.structures += read_seg(header, references, found.options, found.book)
 
 
 def _guarded(found: _Import, headers: list[Header], read: Callable[[], None]) -> None:
@@ -155,12 +165,12 @@ def read_study(folder: Path, report: Callable[[float], None], options: ReadOptio
     headers = scan(Path(folder), found.book, found.options.largest_bytes, lambda done: report(_SCAN_SHARE * done))
     _check_patients(headers, found.book)
     groups = _by_series(headers, found.book)
-    images = [(key, group) for key, group in groups.items() if key[1] in _CT_CLASSES or key[1] == NuclearMedicineImageStorage]
+    images = [(key, group) for key, group in groups.items() if key[1] in _IMAGE_CLASSES]
     for (key, group), part in zip(images, _shares([group for _, group in images], report), strict=True):
         found.instances[key[0]] = {header.instance for header in group}
         _guarded(found, group, lambda key=key, group=group, part=part: _read_images(found, key[1], group, part))  # type: ignore[misc]
     for key, group in groups.items():
-        if key[1] == RTStructureSetStorage:
+        if key[1] in _STRUCTURE_CLASSES:
             _guarded(found, group, lambda key=key, group=group: _read_structures(found, key[1], group))  # type: ignore[misc]
         elif key[1] not in MODALITY_OF_CLASS:
             what = f"{len(group)} files of {UID(key[1]).name}"
