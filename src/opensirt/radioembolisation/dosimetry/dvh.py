@@ -1,0 +1,111 @@
+"""Dose-volume histograms, exact: every voxel counts with the volume it stands for, and nothing is interpolated.
+
+Conventions (clinical.md 5.5, as in Taranis): ``D_x`` is the lowest dose of the hottest x % of the volume, counted up to the voxel that
+completes it (``ceil``); ``V_x`` is the fraction that receives at least x Gy.
+"""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from opensirt.vocabulary.errors import InvalidValue
+from opensirt.vocabulary.geometry import require_same_grid
+from opensirt.vocabulary.units import PERCENT
+from opensirt.vocabulary.volumes import DoseMap, Mask, Occupancy
+
+DVH_VERSION = "1"
+_ROUNDING = 1e-9
+"""Relative slack when a volume share is compared, so that ten voxels of a tenth make one."""
+
+
+@attrs.frozen(eq=False)
+class Dvh:
+    """Doses of one structure, hottest first, each with its share of the volume.
+
+    Attributes
+    ----------
+    structure : str
+        Key of the structure.
+    dose_gy : ndarray, float64
+        Sorted, highest first.
+    cumulative : ndarray, float64
+        Share of the volume down to and including each voxel; ends at 1.
+    volume_ml : float
+        Volume of the structure on this grid.
+    """
+
+    structure: str
+    dose_gy: npt.NDArray[np.float64]
+    cumulative: npt.NDArray[np.float64]
+    volume_ml: float
+
+    @property
+    def mean_gy(self) -> float:
+        """Volume-weighted mean dose, Gy."""
+        share = np.diff(self.cumulative, prepend=0.0)
+        return float(np.sum(share * self.dose_gy))
+
+    @property
+    def minimum_gy(self) -> float:
+        """Lowest dose, Gy."""
+        return float(self.dose_gy[-1])
+
+    @property
+    def maximum_gy(self) -> float:
+        """Highest dose, Gy."""
+        return float(self.dose_gy[0])
+
+    def d_gy(self, percent: float) -> float:
+        """``D_x``: lowest dose of the hottest ``percent`` % of the volume, Gy.
+
+        Raises
+        ------
+        InvalidValue
+            If the percentage is not above 0 and at most 100.
+        """
+        if not 0.0 < percent <= PERCENT:
+            raise InvalidValue(f"D_x of x = {percent} %", "", "give a percentage above 0 and at most 100")
+        share = percent / PERCENT
+        return float(self.dose_gy[min(int(np.searchsorted(self.cumulative, share * (1.0 - _ROUNDING))), len(self.dose_gy) - 1)])
+
+    def v(self, dose_gy: float) -> float:
+        """``V_x``: fraction of the volume that receives at least ``dose_gy``."""
+        count = int(np.searchsorted(-self.dose_gy, -dose_gy, side="right"))
+        return float(self.cumulative[count - 1]) if count else 0.0
+
+    def curve(self, points: int = 200) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Doses from 0 to the maximum and the exact ``V`` at each, for drawing."""
+        doses = np.linspace(0.0, self.maximum_gy, points)
+        return doses, np.array([self.v(float(dose)) for dose in doses])
+
+
+def dvh(dose: DoseMap, structure: Mask | Occupancy) -> Dvh:
+    """The exact cumulative DVH of a structure.
+
+    Parameters
+    ----------
+    dose : DoseMap
+        Gy.
+    structure : Mask or Occupancy
+        On the same grid; an occupancy weighs each voxel by the share that the structure fills.
+
+    Raises
+    ------
+    InvalidValue
+        If the structure is empty.
+    GridMismatch
+        If the grids differ.
+    """
+    require_same_grid(dose.grid, structure.grid, f"dose and {structure.structure.key}")
+    weight = structure.inside.astype(np.float64) if isinstance(structure, Mask) else structure.fraction.astype(np.float64)
+    inside = weight > 0
+    total = float(weight[inside].sum())
+    if total == 0.0:
+        raise InvalidValue(f"{structure.structure.key} holds no voxel of the dose grid", dose.grid.describe(), "check the contour and its frame")
+    values = dose.dose_gy[inside].astype(np.float64)
+    order = np.argsort(-values, kind="stable")
+    cumulative = np.cumsum(weight[inside][order]) / total
+    cumulative[-1] = 1.0
+    return Dvh(structure.structure.key, values[order], cumulative, total * dose.grid.voxel_volume_ml)
