@@ -14,7 +14,7 @@ help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/pyvenv.cfg:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "opensirt needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Name another one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "opensirt needs Python 3.11 or newer; '$(PYTHON)' is not that: $$($(PYTHON) --version 2>&1 | tail -1). Name another one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv. Elsewhere: add the 'venv' module to $(PYTHON)."; exit 1; }
 
 $(VENV)/.core: requirements/build.txt requirements/core.txt pyproject.toml | $(VENV)/pyvenv.cfg
@@ -39,7 +39,7 @@ demo: $(VENV)/.core ## a virtual patient, planned: DICOM in, report out, in demo
 test: $(VENV)/.dev ## every test (under 15 minutes)
 	$(PYTEST)
 
-check: $(VENV)/.dev ## style, types, layers and the tests (under 2 minutes)
+check: $(VENV)/.dev ## style, types, layers and the quick tests (under 2 minutes)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
