@@ -103,7 +103,9 @@ def dvh(dose: DoseMap, structure: Mask | Occupancy) -> Dvh:
     inside = weight > 0
     total = float(weight[inside].sum())
     if total == 0.0:
-        raise InvalidValue(f"{structure.structure.key} holds no voxel of the dose grid", dose.grid.describe(), "check the contour and its frame")
+        raise InvalidValue(
+            f"{structure.structure.key} holds no voxel of the dose grid", dose.grid.describe(), "check the contour and its frame"
+        )
     values = dose.dose_gy[inside].astype(np.float64)
     order = np.argsort(-values, kind="stable")
     cumulative = np.cumsum(weight[inside][order]) / total

@@ -1,0 +1,156 @@
+"""Voxel dose per GBq of each injection, by every engine, and the means over structures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from opensirt.radioembolisation.transport.engines import engine_named
+from opensirt.radioembolisation.transport.result import EngineDose
+from opensirt.radioembolisation.workup.compartments import CompartmentUptake, ScoutImage
+from opensirt.vocabulary.anatomy import StructureKind
+from opensirt.vocabulary.errors import InvalidValue
+from opensirt.vocabulary.nuclides import DoseConstant, Nuclide
+from opensirt.vocabulary.units import BQ_PER_GBQ
+from opensirt.vocabulary.volumes import ActivityMap, DensityMap, DoseMap, Occupancy
+
+Float32Array = npt.NDArray[np.float32]
+
+VOXEL_DOSE_VERSION = "1"
+SPILL_REACH_MM = 20.0
+"""Counts within this distance of the liver, outside lung and named organs, are taken as blurred out of it and go to the nearest
+territory: 1.5 widths of a camera with 13 mm FWHM."""
+
+
+@attrs.frozen(eq=False)
+class UnitActivity:
+    """Activity maps for 1 GBq delivered at each position, and the counts behind them that were left out."""
+
+    maps: Mapping[str, ActivityMap]
+    counts_used: float
+    counts_left_out: float
+
+
+def _nearest_territory(image: ScoutImage) -> npt.NDArray[np.int16]:
+    """For every voxel within reach of the liver the number (from 1) of the nearest territory; 0 beyond."""
+    spacing = image.counts.grid.spacing_mm
+    label = np.zeros(image.counts.grid.shape, dtype=np.int16)
+    for number, territory in enumerate(image.territories, start=1):
+        label[(territory.fraction >= 0.5) & (image.liver.fraction >= 0.5) & (label == 0)] = number
+    if not label.any():
+        raise InvalidValue("no voxel of the liver belongs to a territory", "", "check the territories' contours")
+    distance, nearest = ndimage.distance_transform_edt(label == 0, sampling=spacing, return_indices=True)
+    filled = label[tuple(nearest)]
+    inside_liver = image.liver.fraction >= 0.5
+    filled[(distance > SPILL_REACH_MM) & ~inside_liver] = 0
+    for organ in (*image.lungs, *image.extrahepatic):
+        filled[(organ.fraction >= 0.5) & ~inside_liver] = 0
+    return np.asarray(filled)
+
+
+def unit_activity(
+    image: ScoutImage, uptake: CompartmentUptake, counts: Float32Array, nuclide: Nuclide, at: datetime
+) -> UnitActivity:
+    """Activity maps of 1 GBq delivered at each position.
+
+    Counts of the liver and its spill go to the nearest territory and are scaled to what remains after lung and organs; the lungs' share
+    is laid out by density, that of an organ by its counts.
+
+    Parameters
+    ----------
+    image : ScoutImage
+        Geometry and structures.
+    uptake : CompartmentUptake
+        Shares of lungs and organs.
+    counts : ndarray, float32
+        Seen or recovered counts on the grid.
+    nuclide, at
+        Therapeutic nuclide and the instant of administration.
+    """
+    grid = image.counts.grid
+    label = _nearest_territory(image)
+    common = np.zeros(grid.shape, dtype=np.float64)
+    taken = 0.0
+    for organ in (*image.lungs, *image.extrahepatic):
+        share = max(0.0, uptake.compartment(organ.structure.key).share.value) if _has(uptake, organ.structure.key) else 0.0
+        is_lung = organ.structure.kind is StructureKind.LUNGS
+        weight = organ.fraction * (image.density.g_per_ml if is_lung else counts)
+        weight = np.where(image.liver.fraction >= 0.5, 0.0, weight).astype(np.float64)
+        if share > 0.0 and weight.sum() > 0.0:
+            common += weight * (share / weight.sum())
+            taken += share
+    maps = {}
+    used = 0.0
+    for number, territory in enumerate(image.territories, start=1):
+        part = np.where(label == number, counts, np.float32(0.0)).astype(np.float64)
+        total = float(part.sum())
+        if total <= 0.0:
+            raise InvalidValue(
+                f"territory {territory.structure.label!r} holds no counts", "", "check its contour and the emission image"
+            )
+        used += total
+        per_voxel = common + part * ((1.0 - taken) / total)
+        values = (per_voxel * (BQ_PER_GBQ / grid.voxel_volume_ml)).astype(np.float32)
+        maps[territory.structure.label] = ActivityMap(values, grid, nuclide, at)
+    return UnitActivity(maps, used, float(counts.sum(dtype=np.float64)) - used)
+
+
+def _has(uptake: CompartmentUptake, key: str) -> bool:
+    return any(compartment.key == key for compartment in uptake.compartments)
+
+
+def doses_per_gbq(
+    activity: UnitActivity, density: DensityMap, constant: DoseConstant, engine: str, report: Callable[[float], None]
+) -> dict[str, EngineDose]:
+    """Run one engine for 1 GBq at each position."""
+    chosen = engine_named(engine)
+    result = {}
+    count = len(activity.maps)
+    for n, (territory, map_) in enumerate(activity.maps.items()):
+        result[territory] = chosen.dose(map_, density, constant, lambda x, n=n: report((n + x) / count))  # type: ignore[misc]
+    return result
+
+
+def combined(per_gbq: Mapping[str, EngineDose], activities_gbq: Mapping[str, float]) -> DoseMap:
+    """Dose of several injections together: ``Σ_j A_j · d_j``, Gy."""
+    first = next(iter(per_gbq.values()))
+    total = np.zeros(first.dose.grid.shape, dtype=np.float32)
+    for territory, activity in activities_gbq.items():
+        total += np.float32(activity) * per_gbq[territory].dose.dose_gy
+    return DoseMap(total, first.dose.grid)
+
+
+def mean_gy(dose: DoseMap, density: DensityMap, region: Occupancy) -> float:
+    """Mean absorbed dose of a structure: energy over mass, ``Σ D ρ o / Σ ρ o``, Gy.
+
+    Raises
+    ------
+    InvalidValue
+        If the structure has no mass on this grid.
+    """
+    weight = density.g_per_ml.astype(np.float64) * region.fraction
+    total = float(weight.sum())
+    if total <= 0.0:
+        raise InvalidValue(
+            f"{region.structure.key} has no mass on the dose grid", dose.grid.describe(), "check its contour and the density"
+        )
+    return float((weight * dose.dose_gy).sum()) / total
+
+
+def transport_factors(
+    engine: Mapping[str, EngineDose], local: Mapping[str, EngineDose], density: DensityMap, regions: Sequence[tuple[str, Occupancy]]
+) -> dict[str, dict[str, float]]:
+    """Ratio of an engine's mean to local deposition on the same activity, per structure and position; left out where local is 0."""
+    factors: dict[str, dict[str, float]] = {}
+    for key, region in regions:
+        row = {}
+        for territory, result in engine.items():
+            below = mean_gy(local[territory].dose, density, region)
+            row[territory] = mean_gy(result.dose, density, region) / below if below > 0.0 else 1.0
+        factors[key] = row
+    return factors

@@ -1,0 +1,134 @@
+"""Vials of glass microspheres: which one holds the planned activity at the planned instant.
+
+A glass vial is given whole: its activity at the instant of administration is what is dispensed. What reaches the patient is that less the
+residual. Instants are absolute; the calibration clock has its own time zone and its own summer time.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from opensirt.radioembolisation.treatment.proposal import VialOption
+from opensirt.vocabulary.activity import hours_between, require_time_zone
+from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
+from opensirt.vocabulary.products import Product
+from opensirt.vocabulary.units import HOURS_PER_DAY
+
+VIALS_VERSION = "1"
+FITS_WITHIN = 0.25
+"""A vial is listed as usable if what it delivers lies within this fraction of the plan; the others are shown for comparison."""
+
+
+def calibrations_before(product: Product, treatment_at: datetime) -> tuple[datetime, ...]:
+    """Calibration instants of the product whose shelf life covers the treatment instant, latest first.
+
+    Raises
+    ------
+    UnsupportedInput
+        If vials of this product are not modelled.
+    """
+    require_time_zone(treatment_at, "the treatment instant")
+    supply = product.supply
+    if supply is None:
+        raise UnsupportedInput(
+            f"vials of {product.name} are not modelled yet", "", "order by the manufacturer's procedure; glass is covered"
+        )
+    zone = ZoneInfo(supply.time_zone)
+    local = treatment_at.astimezone(zone)
+    day = local.date() - timedelta(days=(local.weekday() - supply.calibration_weekday) % 7)
+    found: list[datetime] = []
+    while True:
+        at = datetime.combine(day, time(supply.calibration_hour), zone)
+        age_days = hours_between(at, treatment_at) / HOURS_PER_DAY
+        if age_days > supply.shelf_life_days.value:
+            return tuple(found)
+        if age_days >= 0.0:
+            found.append(at)
+        day -= timedelta(days=7)
+
+
+def vial_activity_gbq(product: Product, size_gbq: float, calibrated_at: datetime, at: datetime) -> float:
+    """Activity of a vial at an instant, GBq."""
+    return size_gbq * product.nuclide.decay_factor(hours_between(calibrated_at, at))
+
+
+def instant_holding(product: Product, size_gbq: float, calibrated_at: datetime, wanted_gbq: float) -> datetime:
+    """Instant at which a vial holds exactly ``wanted_gbq``; before calibration if it never held that much after it.
+
+    Raises
+    ------
+    InvalidValue
+        If the wanted activity is not above 0.
+    """
+    if not 0.0 < wanted_gbq < math.inf:
+        raise InvalidValue(f"a wanted activity of {wanted_gbq} GBq", "", "give an activity above 0")
+    hours = math.log(size_gbq / wanted_gbq) / product.nuclide.decay_constant_per_h
+    return calibrated_at + timedelta(hours=hours)
+
+
+def vial_options(
+    product: Product, territory: str, delivered_gbq: float, treatment_at: datetime, *, residual_fraction: float | None = None
+) -> tuple[VialOption, ...]:
+    """Every vial on the shelf for one injection, best fit first.
+
+    Parameters
+    ----------
+    product : Product
+        With a known supply.
+    territory : str
+        Label of the injection.
+    delivered_gbq : float
+        Activity to deliver at the treatment instant, GBq.
+    treatment_at : datetime
+        Time-zone aware.
+    residual_fraction : float, optional
+        Share that stays behind; the product's published median where it is not given.
+    """
+    residual = product.residual_fraction.value if residual_fraction is None else residual_fraction
+    if not 0.0 <= residual < 1.0:
+        raise InvalidValue(f"a residual fraction of {residual}", "it must be from 0 to below 1", "give 0.01 for 1 %")
+    dispensed = delivered_gbq / (1.0 - residual)
+    options = []
+    supply = product.supply
+    for calibrated_at in calibrations_before(product, treatment_at):
+        age_days = hours_between(calibrated_at, treatment_at) / HOURS_PER_DAY
+        for size in supply.sizes_gbq if supply is not None else ():
+            held = vial_activity_gbq(product, size, calibrated_at, treatment_at)
+            excess = held * (1.0 - residual) / delivered_gbq - 1.0
+            equal = instant_holding(product, size, calibrated_at, dispensed)
+            expires = calibrated_at + timedelta(days=supply.shelf_life_days.value if supply is not None else 0.0)
+            note = _note(equal, calibrated_at, expires, product, size, age_days)
+            options.append(
+                VialOption(
+                    territory,
+                    size,
+                    calibrated_at,
+                    held,
+                    excess,
+                    equal.astimezone(treatment_at.tzinfo),
+                    age_days,
+                    abs(excess) <= FITS_WITHIN,
+                    note,
+                )
+            )
+    return tuple(sorted(options, key=lambda option: abs(math.log1p(option.relative_excess))))
+
+
+def _note(equal: datetime, calibrated_at: datetime, expires: datetime, product: Product, size: float, age_days: float) -> str:
+    spheres = size * 1e9 / product.bq_per_sphere.value / 1e6
+    week = "first week" if age_days < 7.0 else "second week"
+    reach = (
+        "never holds the plan after calibration"
+        if equal < calibrated_at
+        else "holds the plan only after expiry"
+        if equal > expires
+        else ""
+    )
+    return "; ".join(part for part in (f"{week}, about {spheres:.1f} million spheres", reach) if part)
+
+
+def spheres_delivered(product: Product, vial: VialOption) -> float:
+    """Number of spheres in a vial: activity at calibration over activity per sphere at calibration."""
+    return vial.size_gbq * 1e9 / product.bq_per_sphere.value
