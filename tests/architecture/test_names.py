@@ -25,6 +25,7 @@ EXCEPTIONS = {
     ("DvhCurve", "upper"): "bounds the field volume_fraction above it",
     ("module", "SOFT_UNCERTAINTY"): "relative; handed on as relative_kernel_uncertainty",
     ("module", "LUNG_UNCERTAINTY"): "relative; handed on as relative_lung_uncertainty",
+    ("PartitionInputs", "tumour_to_normal"): "a ratio of concentrations, under the name that clinics use",
     ("ErrorModel", "lung_quantification"): "relative, as its docstring says",
 }
 """Class or function, name, and why the name is clear enough."""
@@ -58,7 +59,8 @@ def bare_names(source: str) -> Iterator[tuple[str, str]]:
             yield from ((node.name, ast.unparse(part.target)) for part in fields if not is_clear(ast.unparse(part.target)))
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-            numbers = [a.arg for a in arguments if _is_number(a.annotation) and not a.arg.startswith("_")]
+            told = {"value"} if {"what", "unit"} & {a.arg for a in arguments} else set()
+            numbers = [a.arg for a in arguments if _is_number(a.annotation) and not a.arg.startswith("_") and a.arg not in told]
             yield from ((node.name, name) for name in numbers if not is_clear(name))
     for node in module.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, float):
@@ -84,6 +86,7 @@ def test_no_bare_float_name(path: Path):
         ("class Row:\n    kept: float\n    unit: str", []),
         ("LIMIT = 30.0", [("module", "LIMIT")]),
         ("LIMIT_GY = 30.0", []),
+        ("def require_positive(value: float, what: str): ...", []),
         ("def shrink(lung_shunt_fraction: float, report: Callable[[float], None]): ...", []),
     ],
 )
