@@ -1,0 +1,190 @@
+"""Use case: a folder of DICOM becomes a study inside a case, with every fault on the way."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from opensirt.clock import now
+from opensirt.dicom.read import read_study
+from opensirt.dicom.study import ImportedStudy, ImportedVolume, NotStated, ReadOptions, SeriesFacts
+from opensirt.encoding import pretty_json
+from opensirt.files.images import TOTALSEGMENTATOR, read_label_map
+from opensirt.record.events import EventKind
+from opensirt.store.case_folder import CaseFolder, create_case, open_case, write_atomically
+from opensirt.vocabulary.errors import InvalidValue
+from opensirt.vocabulary.findings import Fault, Finding, Severity
+from opensirt.vocabulary.nuclides import nuclide_named
+from opensirt.vocabulary.volumes import ActivityMap, CountsMap, HounsfieldMap, Mask
+from opensirt.workflow.options import ImportOptions
+from opensirt.workflow.study import SCHEMA, VERSION, SeriesSummary, StoredStructure, StudyIndex, save_index
+
+T = TypeVar("T")
+
+IDENTITY_FILE = "identity.json"
+"""Patient and study attributes that an export must repeat. Kept apart from everything else; without it exports cannot be made."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an RTDOSE repeats from its CT. Holds the patient's name: never shown, never logged."""
+
+    attributes: dict[str, str]
+    frame: str
+    series_uid: str
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """What an import did, for a person."""
+
+    case_id: str
+    synthetic: bool
+    volumes: int
+    planar_views: int
+    structures: tuple[str, ...]
+    faults: tuple[Fault, ...]
+    findings: tuple[Finding, ...]
+
+
+def _read_options(options: ImportOptions) -> ReadOptions:
+    zone = None
+    if options.time_zone:
+        try:
+            zone = ZoneInfo(options.time_zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise InvalidValue(
+                f"no time zone is called {options.time_zone!r}", "", "give an IANA name, e.g. Europe/London"
+            ) from error
+    return ReadOptions(true_nuclide=nuclide_named(options.true_nuclide) if options.true_nuclide else None, time_zone=zone)
+
+
+def _optional(value: T | NotStated) -> T | None:
+    return None if isinstance(value, NotStated) else value
+
+
+def _summary(facts: SeriesFacts) -> SeriesSummary:
+    return SeriesSummary(
+        facts.series_uid,
+        facts.modality,
+        facts.description,
+        facts.frame,
+        _optional(facts.acquired_at),
+        _optional(facts.radionuclide) or "",
+        _optional(facts.injected_gbq),
+        facts.synthetic,
+        facts.notes,
+    )
+
+
+def _choose(volumes: Sequence[ImportedVolume], what: str, prefer_frame: str) -> tuple[ImportedVolume | None, tuple[Finding, ...]]:
+    """The volume of the wanted frame with most voxels; a finding names the others."""
+    ranked = sorted(volumes, key=lambda v: (v.map.grid.frame != prefer_frame, -v.map.grid.size, v.facts.series_uid))
+    if len(ranked) < 2:
+        return (ranked[0] if ranked else None), ()
+    others = ", ".join(v.facts.series_uid for v in ranked[1:])
+    message = f"{len(ranked)} {what} series; {ranked[0].facts.series_uid} is used, not {others} · most voxels in the emission image's frame · remove the others if this is wrong"
+    return ranked[0], (Finding("import.several_series", Severity.WARNING, message, what),)
+
+
+def run_import(folder: Path, case_path: Path, options: ImportOptions, report: Callable[[float], None]) -> ImportSummary:
+    """Read a folder of DICOM into a case (made if it does not exist).
+
+    Parameters
+    ----------
+    folder : Path
+        DICOM files, at any depth.
+    case_path : Path
+        Case folder; a new one, or an existing case to which a newer study is added.
+    options : ImportOptions
+        What the files do not say.
+    report : callable
+        Takes progress from 0 to 1.
+
+    Returns
+    -------
+    ImportSummary
+        With all faults. Nothing is written before everything has been read.
+    """
+    if not folder.is_dir():
+        raise InvalidValue(f"{folder.name!r} is not a folder", "a study is read from a folder of DICOM files", "give the folder")
+    study = read_study(folder, lambda x: report(0.7 * x), _read_options(options))
+    emissions = [v for v in study.volumes if v.kind in ("counts", "activity")]
+    emission, first = _choose(emissions, "emission", "")
+    frame = emission.map.grid.frame if emission is not None else ""
+    ct, second = _choose([v for v in study.volumes if v.kind == "ct"], "CT", frame)
+    findings = [*first, *second]
+    if ct is not None and emission is not None and ct.map.grid.frame != emission.map.grid.frame:
+        message = "CT and emission image lie in different frames of reference · their positions cannot be compared · register them first, or use the CT of the hybrid scan"
+        findings.append(Finding("import.frames_differ", Severity.CRITICAL, message))
+    extra = _labels(options, ct)
+    case = open_case(case_path) if (case_path / "case.json").exists() else _new_case(case_path, options, study)
+    with case.writing():
+        index = _keep(case, study, ct, emission, extra, tuple(findings))
+        if ct is not None:
+            identity = Identity(dict(ct.context.attributes), ct.context.frame, ct.context.series_uid, ct.context.synthetic)
+            write_atomically(case.path / IDENTITY_FILE, pretty_json(identity).encode())
+        artefact = case.save_artefact(save_index(case, index), SCHEMA, VERSION)
+        case.append(EventKind.STUDY_IMPORTED, "operator", now(), artefacts=[artefact], numbers={"faults": float(len(index.faults))})
+    report(1.0)
+    names = tuple(stored.key for stored in index.structures)
+    return ImportSummary(case.case_id, index.synthetic, len(study.volumes), len(study.planar), names, index.faults, index.findings)
+
+
+def _labels(options: ImportOptions, ct: ImportedVolume | None) -> tuple[tuple[Mask, str], ...]:
+    if options.labels is None:
+        return ()
+    if ct is None:
+        raise InvalidValue(
+            "a label map without a CT", options.labels.name, "the study must hold the CT that the labels were drawn on"
+        )
+    masks = read_label_map(options.labels, TOTALSEGMENTATOR)
+    grid = ct.map.grid
+    placed = []
+    for mask in masks:
+        if mask.grid.in_frame(grid.frame).is_same_as(grid):
+            placed.append((Mask(mask.inside, grid, mask.structure), mask.structure.key))
+        else:
+            placed.append((Mask(mask.inside, mask.grid.in_frame(grid.frame), mask.structure), mask.structure.key))
+    return tuple(placed)
+
+
+def _new_case(path: Path, options: ImportOptions, study: ImportedStudy) -> CaseFolder:
+    """A new case under a pseudonym: the stated one, or one derived from the study's UID by hash."""
+    uid = next((facts.study_uid for facts in study.facts if facts.study_uid), path.name)
+    case_id = options.case_id or "C-" + hashlib.sha256(uid.encode()).hexdigest()[:10].upper()
+    return create_case(path, case_id, synthetic=study.synthetic, who="operator", at=now())
+
+
+def _keep(
+    case: CaseFolder,
+    study: ImportedStudy,
+    ct: ImportedVolume | None,
+    emission: ImportedVolume | None,
+    extra: tuple[tuple[Mask, str], ...],
+    findings: tuple[Finding, ...],
+) -> StudyIndex:
+    views = {view.view: case.save_volume(view.map) for view in reversed(study.planar)}
+    stored = [StoredStructure(s.mask.structure.key, s.label, s.origin, case.save_volume(s.mask)) for s in study.structures]
+    stored += [StoredStructure(mask.structure.key, label, "label map", case.save_volume(mask)) for mask, label in extra]
+    unique = {item.key: item for item in reversed(stored)}
+    doubled = sorted({item.key for item in stored if sum(other.key == item.key for other in stored) > 1})
+    if doubled:
+        message = f"{', '.join(doubled)} come more than once; the first of each is used · several structure sets or segments of one name · remove what is not wanted"
+        findings = (*findings, Finding("import.structure_doubled", Severity.WARNING, message))
+    return StudyIndex(
+        case.save_volume(ct.map) if ct is not None and isinstance(ct.map, HounsfieldMap) else "",
+        case.save_volume(emission.map) if emission is not None and isinstance(emission.map, CountsMap | ActivityMap) else "",
+        views.get("anterior", ""),
+        views.get("posterior", ""),
+        tuple(unique[key] for key in dict.fromkeys(item.key for item in stored)),
+        tuple(_summary(facts) for facts in study.facts),
+        study.faults,
+        findings,
+        study.synthetic or case.synthetic,
+    )
