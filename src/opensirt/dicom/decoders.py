@@ -6,14 +6,13 @@ plug-ins is under the GPL; gdcm, pyjpegls, openjpeg and pylibjpeg-rle are not.
 
 from __future__ import annotations
 
-import warnings
 from types import MappingProxyType
-from typing import Any
+from typing import Any, BinaryIO
 
 import attrs
 import numpy as np
 import numpy.typing as npt
-from pydicom import uid
+from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pixel_array
 
@@ -119,21 +118,48 @@ def _require_native_length(header: Header, form: PixelFormat, length: int) -> No
         raise Refused("pixels.length", f"file {header.name} has {length} bytes of pixels, its header needs {expected}", header.instance)
 
 
+def _pixel_element(header: Header, stream: BinaryIO) -> tuple[int, int] | None:
+    """Offset and length in bytes of uncompressed pixels; ``None`` where the element is not where it should be, or is encapsulated."""
+    stream.seek(header.pixel_offset)
+    head = stream.read(_LONG_HEADER)
+    if head[:4] != _PIXEL_TAG:
+        return None
+    explicit = head[4:6] in (b"OW", b"OB")
+    length = int.from_bytes(head[8:12] if explicit else head[4:8], "little")
+    start = header.pixel_offset + (_LONG_HEADER if explicit else _SHORT_HEADER)
+    return None if length == _UNDEFINED_LENGTH else (start, min(length, header.size - start))
+
+
+def _is_direct(header: Header) -> bool:
+    return header.syntax in _DIRECT and header.pixel_offset >= 0
+
+
+def require_pixel_length(header: Header) -> None:
+    """Refuse an uncompressed file whose pixels are not as long as its header says; nothing is decoded.
+
+    Raises
+    ------
+    Refused
+        ``pixels.length``.
+    """
+    if not _is_direct(header) or "Rows" not in header.data:
+        return
+    form = pixel_format(header.data)
+    with header.path.open("rb") as stream:
+        element = _pixel_element(header, stream)
+    if element is not None:
+        _require_native_length(header, form, element[1])
+
+
 def _read_direct(header: Header, form: PixelFormat) -> npt.NDArray[Any] | None:
     """Stored values straight from the file; ``None`` where the element is not where it should be."""
     with header.path.open("rb") as stream:
-        stream.seek(header.pixel_offset)
-        head = stream.read(_LONG_HEADER)
-        if head[:4] != _PIXEL_TAG:
+        element = _pixel_element(header, stream)
+        if element is None:
             return None
-        explicit = head[4:6] in (b"OW", b"OB")
-        length = int.from_bytes(head[8:12] if explicit else head[4:8], "little")
-        start = header.pixel_offset + (_LONG_HEADER if explicit else _SHORT_HEADER)
-        if length == _UNDEFINED_LENGTH:
-            return None
-        _require_native_length(header, form, min(length, header.size - start))
+        _require_native_length(header, form, element[1])
         stored = np.empty((form.frames, form.rows, form.columns), form.dtype)
-        stream.seek(start)
+        stream.seek(element[0])
         if stream.readinto(stored.data.cast("B")) != stored.nbytes:
             raise Refused("pixels.length", f"file {header.name} ends before its pixels do", header.instance)
     return _stored_bits_only(stored, form)
@@ -163,17 +189,17 @@ def stored_values(header: Header, form: PixelFormat) -> npt.NDArray[Any]:
     if decoder is None:
         name = uid.UID(header.syntax).name
         raise Refused("pixels.syntax", f"file {header.name} is encoded as {name}", header.instance)
-    if header.syntax in _DIRECT and header.pixel_offset >= 0 and form.bits_allocated >= _BITS_PER_BYTE:
+    if _is_direct(header) and form.bits_allocated >= _BITS_PER_BYTE:
         direct = _read_direct(header, form)
         if direct is not None:
             return direct
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom warns of lengths that are checked here
-            pinned = "" if decoder == NATIVE else decoder
-            decoded = np.asarray(pixel_array(header.path, raw=True, decoding_plugin=pinned))
+        pinned = "" if decoder == NATIVE else decoder
+        whole = dcmread(header.path, force=True)  # from the path alone pydicom finds no pixels in deflated files
+        decoded = np.asarray(pixel_array(whole, raw=True, decoding_plugin=pinned))
     except PARSER_ERRORS as error:
         raise Refused("pixels.undecodable", f"file {header.name} ({type(error).__name__})", header.instance) from error
     if decoded.size != form.rows * form.columns * form.frames:
         raise Refused("pixels.length", f"file {header.name} holds {decoded.size} pixels", header.instance)
-    return decoded.reshape(form.frames, form.rows, form.columns)
+    native = decoded.astype(decoded.dtype.newbyteorder("="), copy=False)
+    return native.reshape(form.frames, form.rows, form.columns)

@@ -29,6 +29,7 @@ LONGEST_NAME_GROUP = 64
 """Longest component group of a person's name in characters, DICOM PS3.5 table 6.2-1."""
 
 _WIDE = 4
+_TEXT_VRS = frozenset({"SH", "LO", "PN", "ST", "LT", "UT", "UC"})
 _MULTIBYTE_VRS = frozenset({"SH", "LO"})
 _INTERCHANGEABLE = frozenset({"US", "SS", "OB", "OW"})
 _UNKNOWN = "UN"
@@ -87,19 +88,18 @@ def _vr_fault(element: RawDataElement, vr: str) -> str:
     return f"{_label(element)} is written as {vr}, the standard has {allowed}"
 
 
-def _text_fault(data: Dataset) -> str:
-    # names are decoded here and thrown away: only whether they can be decoded matters
-    declared = text(data, "SpecificCharacterSet")
-    element = data.get_item("PatientName") if "PatientName" in data else None
-    if not isinstance(element, RawDataElement) or not element.value or element.value.isascii():
+def _text_fault(element: RawDataElement, vr: str, declared: str) -> str:
+    # whether the bytes can be what the declared character set says; their meaning does not matter
+    value = element.value
+    if vr not in _TEXT_VRS or not isinstance(value, bytes) or value.isascii():
         return ""
     if declared in ("", "ISO_IR 6", "ISO 2022 IR 6"):
-        return "PatientName holds bytes outside the declared character set"
-    strict_utf8 = _decodes(element.value)
-    if declared == "ISO_IR 192" and not strict_utf8:
-        return "PatientName is not valid in the declared character set UTF-8"
-    if declared == "ISO_IR 100" and strict_utf8:
-        return "PatientName is declared as Latin-1 and looks like UTF-8"
+        return f"{_label(element)} holds bytes outside the default character set, and no other is declared"
+    utf8 = _decodes(value)
+    if declared == "ISO_IR 192" and not utf8:
+        return f"{_label(element)} is not valid in the declared character set UTF-8"
+    if declared == "ISO_IR 100" and utf8:
+        return f"{_label(element)} is declared as Latin-1 and looks like UTF-8"
     return ""
 
 
@@ -131,12 +131,15 @@ def header_faults(data: Dataset, syntax: str, bare: bool) -> Iterator[tuple[str,
     bare : bool
         The file has no preamble, so that a missing transfer syntax is no further fault.
     """
-    multibyte = text(data, "SpecificCharacterSet") not in ("", "ISO_IR 6", "ISO_IR 100")
+    declared = text(data, "SpecificCharacterSet")
+    multibyte = declared not in ("", "ISO_IR 6", "ISO_IR 100")
     for element in _raw_elements(data):
         if element.value is not None and element.length != 0xFFFFFFFF and len(element.value) < element.length:
             yield "header.attribute_invalid", f"{_label(element)} is cut short"
         vr = element.VR or ""
-        for what in (_vr_fault(element, vr), _length_fault(element, vr, multibyte)) if vr else ():
+        if not vr:
+            continue
+        for what in (_vr_fault(element, vr), _length_fault(element, vr, multibyte), _text_fault(element, vr, declared)):
             if what:
                 yield "header.attribute_invalid", what
     if not bare and not text(data.file_meta, "TransferSyntaxUID"):
@@ -144,9 +147,9 @@ def header_faults(data: Dataset, syntax: str, bare: bool) -> Iterator[tuple[str,
     explicit = not data.original_encoding[0]
     if explicit == (syntax == ImplicitVRLittleEndian):
         yield "header.attribute_invalid", "the data are not encoded as TransferSyntaxUID (0002,0010) declares"
-    for what in (_text_fault(data), _private_fault(data)):
-        if what:
-            yield "header.attribute_invalid", what
+    what = _private_fault(data)
+    if what:
+        yield "header.attribute_invalid", what
     meta_uid, uid = text(data.file_meta, "MediaStorageSOPInstanceUID"), text(data, "SOPInstanceUID")
     if meta_uid and uid and meta_uid != uid:
         yield "header.attribute_invalid", "SOPInstanceUID (0008,0018) differs from the one in the file meta information"

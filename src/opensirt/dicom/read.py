@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from pydicom.uid import (
 
 from opensirt.dicom.attributes import PARSER_ERRORS, text
 from opensirt.dicom.ct import is_localiser, read_ct
+from opensirt.dicom.decoders import require_pixel_length
 from opensirt.dicom.facts import series_facts
 from opensirt.dicom.faults import FaultBook, Refused
 from opensirt.dicom.hygiene import LABEL_MAP_SEGMENTATION, MODALITY_OF_CLASS
@@ -71,6 +75,16 @@ def _check_patients(headers: Sequence[Header], book: FaultBook) -> None:
     patients = {(text(header.data, "PatientID"), text(header.data, "IssuerOfPatientID")) for header in headers}
     if len(patients) > 1:
         book.add("study.several_patients", f"{len(patients)} different patient identifiers in {len(headers)} files")
+
+
+def _check_pixel_lengths(headers: Sequence[Header], book: FaultBook) -> None:
+    # named here for every file, whatever else stops its series
+    for header in headers:
+        try:
+            require_pixel_length(header)
+        except Refused as refusal:
+            if refusal.code == "pixels.length":
+                book.refuse(refusal, text(header.data, "SeriesInstanceUID"), header.instance)
 
 
 def _without_localisers(headers: Sequence[Header], book: FaultBook) -> list[Header]:
@@ -162,8 +176,35 @@ def read_study(folder: Path, report: Callable[[float], None], options: ReadOptio
     if not Path(folder).is_dir():
         raise NotADirectoryError(f"{Path(folder).name} is not a folder · DICOM studies are read from folders · give the folder of the study")
     found = _Import(options or ReadOptions())
-    headers = scan(Path(folder), found.book, found.options.largest_bytes, lambda done: report(_SCAN_SHARE * done))
+    with _quiet_parser():
+        _read_all(Path(folder), found, report)
+    report(1.0)
+    return ImportedStudy(
+        tuple(found.volumes), tuple(found.planar), tuple(found.structures), tuple(found.facts), tuple(found.book.entries)
+    )
+
+
+@contextmanager
+def _quiet_parser() -> Iterator[None]:
+    """Silence what pydicom warns of and logs: it quotes values, patients' names among them. What matters is entered as a fault."""
+    log = logging.getLogger("pydicom")
+
+    def nothing(record: logging.LogRecord) -> bool:
+        return False
+
+    log.addFilter(nothing)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.removeFilter(nothing)
+
+
+def _read_all(folder: Path, found: _Import, report: Callable[[float], None]) -> None:
+    headers = scan(folder, found.book, found.options.largest_bytes, lambda done: report(_SCAN_SHARE * done))
     _check_patients(headers, found.book)
+    _check_pixel_lengths(headers, found.book)
     groups = _by_series(headers, found.book)
     images = [(key, group) for key, group in groups.items() if key[1] in _IMAGE_CLASSES]
     for (key, group), part in zip(images, _shares([group for _, group in images], report), strict=True):
@@ -176,10 +217,6 @@ def read_study(folder: Path, report: Callable[[float], None], options: ReadOptio
             what = f"{len(group)} files of {UID(key[1]).name}"
             found.book.add("series.not_used", what, series_uid=key[0], instance=group[0].instance if len(group) == 1 else "")
         _guarded(found, group, lambda group=group: found.facts.append(_facts_of(group, found)))  # type: ignore[misc]
-    report(1.0)
-    return ImportedStudy(
-        tuple(found.volumes), tuple(found.planar), tuple(found.structures), tuple(found.facts), tuple(found.book.entries)
-    )
 
 
 def _facts_of(group: Sequence[Header], found: _Import) -> SeriesFacts:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +26,8 @@ _CHUNK_BYTES = 1 << 20
 _FIRST_GROUPS = (0x0002, 0x0008)
 _LONGEST_FIRST_ELEMENT = 1 << 16
 """A file without preamble is taken for DICOM if its first element is of group 0002 or 0008 and no longer than this many bytes."""
+
+_NEEDED = ("Modality", "PatientID", "IssuerOfPatientID", "ImageType", "FrameOfReferenceUID")
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,13 +148,13 @@ def _read_header(path: Path, book: FaultBook, largest_bytes: int) -> Iterator[He
             if path.suffix.lower() in _DICOM_SUFFIXES:
                 book.add("file.not_dicom", f"file {name}", instance=name)
             return
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what pydicom warns of is checked by hygiene.py and entered as a fault
-            header = _parse(path, bare, largest_bytes)
-            faults = list(header_faults(header.data, header.syntax, bare))
-            _complete(header, book)
-            if text(header.data, "SOPClassUID") == MediaStorageDirectoryStorage:
-                return
+        header = _parse(path, bare, largest_bytes)
+        faults = list(header_faults(header.data, header.syntax, bare))
+        _complete(header, book)
+        if text(header.data, "SOPClassUID") == MediaStorageDirectoryStorage:
+            return
+        for keyword in _NEEDED:
+            text(header.data, keyword)  # refuses here what could not be told apart later
         series, instance = text(header.data, "SeriesInstanceUID"), header.instance
         if bare:
             book.add("file.no_preamble", f"file {name}", series_uid=series, instance=instance)

@@ -26,9 +26,9 @@ SAME_ORIENTATION_TOLERANCE = 1e-3
 SAME_SPACING_TOLERANCE = 1e-3
 """Largest relative difference of pixel spacings within one series: decimal strings are rounded to 4 or more figures."""
 
-EVEN_TOLERANCE = 0.05
-"""Largest departure of a slice from the even grid, in slice spacings. A slice missing among n departs by nearly half a spacing or more;
-positions rounded to 0.1 mm depart by 0.04 of a spacing of 1.25 mm."""
+EVEN_TOLERANCE = 0.1
+"""Largest departure of a slice from the even grid fitted through all, in slice spacings: positions rounded to 0.1 mm depart by up to 0.08
+of a spacing of 0.625 mm; a tenth of a slice is far below what a mask or a dose resolves. Missing slices are found by their steps."""
 
 SHEAR_TOLERANCE = 0.1
 """Largest sideways drift over the whole stack, in pixels: below it a mask or a count changes its voxel nowhere."""
@@ -164,8 +164,8 @@ def _require_distinct(depths: FloatArray, order: npt.NDArray[np.intp], planes: S
         )
 
 
-def _require_even(along: FloatArray, planes: Sequence[Plane]) -> float:
-    """Spacing of sorted positions along the normal, refused where a slice is missing or out of step."""
+def _require_even(along: FloatArray, planes: Sequence[Plane]) -> tuple[float, float]:
+    """Start and spacing of the even grid fitted to sorted positions along the normal; refused where a slice is missing or out of step."""
     steps = np.diff(along)
     typical = float(np.median(steps))
     wide = np.flatnonzero(steps > 1.5 * typical)
@@ -177,8 +177,10 @@ def _require_even(along: FloatArray, planes: Sequence[Plane]) -> float:
             f"about {missing} of {along.size + missing} slices are missing ({places} along the normal, spacing {typical:.3g} mm)",
             planes[int(wide[0])].name,
         )
-    spacing = float(along[-1] - along[0]) / (along.size - 1)
-    off = np.abs(along - (along[0] + spacing * np.arange(along.size)))
+    count = np.arange(along.size) - (along.size - 1) / 2.0
+    spacing = float(count @ along) / float(count @ count)
+    start = float(along.mean()) + spacing * float(count[0])
+    off = np.abs(along - (start + spacing * np.arange(along.size)))
     worst = int(off.argmax())
     if off[worst] > EVEN_TOLERANCE * spacing:
         raise Refused(
@@ -186,7 +188,7 @@ def _require_even(along: FloatArray, planes: Sequence[Plane]) -> float:
             f"{planes[worst].name} lies {off[worst]:.3f} mm off an even spacing of {spacing:.4g} mm",
             planes[worst].name,
         )
-    return spacing
+    return start, spacing
 
 
 def stack_planes(planes: Sequence[Plane], frame: str) -> Stack:
@@ -215,14 +217,16 @@ def stack_planes(planes: Sequence[Plane], frame: str) -> Stack:
     positions = np.array([plane.position_mm for plane in planes])
     depths = positions @ normal
     order = np.argsort(depths, kind="stable")
+    origin = positions[order[0]]
     if len(planes) == 1:
         if first.thickness_mm <= 0.0:
             raise Refused("series.no_geometry", f"{first.name} is a single slice without SliceThickness (0018,0050)", first.name)
         step = first.thickness_mm * normal
     else:
         _require_distinct(depths, order, planes)
-        spacing = _require_even(depths[order], [planes[k] for k in order])
+        start, spacing = _require_even(depths[order], [planes[k] for k in order])
         step = spacing * normal
+        origin = origin + (start - depths[order[0]]) * normal
         drift = positions[order] - positions[order[0]] - np.outer(depths[order] - depths[order[0]], normal)
         sideways = float(np.linalg.norm(drift, axis=1).max())
         if sideways > SHEAR_TOLERANCE * min(first.spacing_mm):
@@ -231,7 +235,7 @@ def stack_planes(planes: Sequence[Plane], frame: str) -> Stack:
     affine[:3, 0] = step
     affine[:3, 1] = first.along_column * first.spacing_mm[0]
     affine[:3, 2] = first.along_row * first.spacing_mm[1]
-    affine[:3, 3] = positions[order[0]]
+    affine[:3, 3] = origin
     try:
         grid = Grid((len(planes), *first.size), affine, frame)
     except GeometryError as error:
