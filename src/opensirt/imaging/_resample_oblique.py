@@ -20,16 +20,51 @@ def _tent_integral(u):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _shares(centre, width, first, out):  # type: ignore[no-untyped-def]
-    for n in range(out.shape[0]):
-        at = first + n
-        out[n] = (_tent_integral(centre + 0.5 * width - at) - _tent_integral(centre - 0.5 * width - at)) / width
+def _extended(u, n, size):  # type: ignore[no-untyped-def]
+    """∫ up to u of tent n of an axis; the outermost tents are constant to the edge of the outermost boxes."""
+    within = min(max(u, -0.5), size - 0.5)
+    if size == 1:
+        return within + 0.5
+    if n == 0:
+        return min(within, 0.0) + _tent_integral(max(within, 0.0))
+    if n == size - 1:
+        return _tent_integral(min(within - n, 0.0)) + max(within - n, 0.0)
+    return _tent_integral(within - n)
+
+
+@njit(cache=True, nogil=True)
+def _edge_shares(centre, width, first, size, out):  # type: ignore[no-untyped-def]
+    """Shares of three voxels in a piece near the edge; returns their sum, the part of the piece within the axis."""
+    total = 0.0
+    for d in range(3):
+        n = first + d
+        out[d] = 0.0
+        if n >= 0 and n < size:
+            out[d] = max(_extended(centre + 0.5 * width, n, size) - _extended(centre - 0.5 * width, n, size), 0.0) / width
+            total += out[d]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _shares(r, width, out):  # type: ignore[no-untyped-def]
+    """Shares of the three voxels around a piece that lies r from the middle one, |r| ≤ ½, width ≤ 1: they sum to one."""
+    half = 0.5 * width
+    left, right = 0.0, 0.0
+    if r - half >= 0.0:
+        right = r
+    elif r + half <= 0.0:
+        left = -r
+    else:
+        left = (half - r) ** 2 / (2.0 * width)
+        right = (half + r) ** 2 / (2.0 * width)
+    out[0], out[1], out[2] = left, 1.0 - left - right, right
 
 
 @njit(cache=True, nogil=True)
 def _splat(voxels, values, matrix, offsets, widths, out):  # type: ignore[no-untyped-def]
     nk, nj, ni = out.shape
     sk, sj, si = np.empty(3), np.empty(3), np.empty(3)
+    outside = 0.0
     for v in range(len(voxels)):
         k, j, i = voxels[v]
         pk = matrix[0, 0] * k + matrix[0, 1] * j + matrix[0, 2] * i + matrix[0, 3]
@@ -38,32 +73,42 @@ def _splat(voxels, values, matrix, offsets, widths, out):  # type: ignore[no-unt
         share = values[v] / len(offsets)
         for p in range(len(offsets)):
             a, b, c = pk + offsets[p, 0], pj + offsets[p, 1], pi + offsets[p, 2]
-            fa, fb, fc = int(np.rint(a)) - 1, int(np.rint(b)) - 1, int(np.rint(c)) - 1
-            _shares(a, widths[0], fa, sk)
-            _shares(b, widths[1], fb, sj)
-            _shares(c, widths[2], fc, si)
+            na, nb, nc = int(np.rint(a)), int(np.rint(b)), int(np.rint(c))
+            if na >= 2 and nb >= 2 and nc >= 2 and na < nk - 2 and nb < nj - 2 and nc < ni - 2:
+                _shares(a - na, widths[0], sk)
+                _shares(b - nb, widths[1], sj)
+                _shares(c - nc, widths[2], si)
+                s0, s1, s2 = si[0], si[1], si[2]
+                for da in range(3):
+                    for db in range(3):
+                        weight = share * sk[da] * sj[db]
+                        out[na - 1 + da, nb - 1 + db, nc - 1] += weight * s0
+                        out[na - 1 + da, nb - 1 + db, nc] += weight * s1
+                        out[na - 1 + da, nb - 1 + db, nc + 1] += weight * s2
+                continue
+            inside = _edge_shares(a, widths[0], na - 1, nk, sk)
+            inside *= _edge_shares(b, widths[1], nb - 1, nj, sj)
+            inside *= _edge_shares(c, widths[2], nc - 1, ni, si)
+            if inside < 1.0 - 1e-12:  # what rounding leaves is not outside
+                outside += share * (1.0 - inside)
+            if inside == 0.0:
+                continue
             for da in range(3):
-                na = fa + da
-                if na < 0 or na >= nk or sk[da] == 0.0:
-                    continue
                 for db in range(3):
-                    nb = fb + db
-                    if nb < 0 or nb >= nj or sj[db] == 0.0:
-                        continue
-                    wb = share * sk[da] * sj[db]
                     for dc in range(3):
-                        nc = fc + dc
-                        if nc >= 0 and nc < ni:
-                            out[na, nb, nc] += wb * si[dc]
+                        weight = sk[da] * sj[db] * si[dc]
+                        if weight > 0.0:
+                            out[na - 1 + da, nb - 1 + db, nc - 1 + dc] += share * weight
+    return outside
 
 
 def splat(
     array: Float32Array, matrix: FloatArray, offsets: FloatArray, widths: FloatArray, shape: tuple[int, int, int]
-) -> FloatArray:
-    """Share every non-zero source voxel over the target voxels around the pieces of its box.
+) -> tuple[FloatArray, float]:
+    """Share every non-zero source voxel over the target voxels around the pieces of its box; returns the shares and what lies outside.
 
-    The box is cut into equal pieces; each piece is taken as a box along the target's axes, whose tent integrals are closed: three
-    target voxels per axis as long as a piece is no longer than one.
+    Each piece is taken as a box along the target's axes, whose tent integrals are closed: three target voxels per axis, as a piece is
+    no longer than one.
 
     Parameters
     ----------
@@ -80,8 +125,9 @@ def splat(
     """
     out = np.zeros(shape, dtype=np.float64)
     voxels = np.argwhere(array)
-    _splat(voxels, array[array != 0].astype(np.float64), np.ascontiguousarray(matrix), np.ascontiguousarray(offsets), widths, out)
-    return out
+    values = array[array != 0].astype(np.float64)
+    outside = _splat(voxels, values, np.ascontiguousarray(matrix), np.ascontiguousarray(offsets), widths, out)
+    return out, float(outside)
 
 
 @njit(cache=True, nogil=True)

@@ -14,14 +14,16 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from opensirt.imaging.resample import converted_mean, occupancy
+from opensirt.imaging.resample import mask_on, volume_average
+from opensirt.vocabulary.errors import MissingInput
 from opensirt.vocabulary.findings import Finding, Severity
-from opensirt.vocabulary.geometry import Grid
+from opensirt.vocabulary.geometry import Grid, require_same_frame, require_same_grid
 from opensirt.vocabulary.measured import Measured
 from opensirt.vocabulary.provenance import Constant
 from opensirt.vocabulary.units import G_PER_KG
 from opensirt.vocabulary.volumes import DensityMap, HounsfieldMap, Mask, Occupancy
 
+_ALL = (slice(None), slice(None), slice(None))
 AIR_G_PER_ML = 0.00121
 """Density of air at the lower end of Schneider's table, g/mL."""
 SOFT_TISSUE = Constant(
@@ -90,6 +92,9 @@ def density_on(
 ) -> TissueDensity:
     """Mass density on a grid: each CT voxel converted first, then averaged; soft tissue inside the given masks.
 
+    Both on the CT's own voxels: a target voxel that is half liver and half lung is half soft tissue and half *lung*, not half of a
+    mixture that already held the liver's contrast medium.
+
     Parameters
     ----------
     ct : HounsfieldMap
@@ -97,7 +102,7 @@ def density_on(
     grid : Grid
         Where density is wanted.
     soft_tissue : sequence of Mask
-        Liver, tumours, vessels: there CT numbers are not trusted.
+        Liver, tumours, vessels: there CT numbers are not trusted. On any grid of that frame.
     conversion : DensityConversion
         Outside those masks.
     soft : Constant
@@ -106,19 +111,47 @@ def density_on(
     Returns
     -------
     TissueDensity
-        With findings for CT numbers beyond the conversion's range.
+        With findings for CT numbers beyond the conversion's range and for padding, both counted.
+
+    Raises
+    ------
+    GridMismatch
+        If frames of reference differ.
     """
+    require_same_frame(ct.grid, grid, "the CT and the target grid")
     lowest, highest = int(ct.hu.min()), int(ct.hu.max())
-    findings = _range_findings(ct, conversion)
     table = density_table(conversion, lowest, highest)
     if ct.padding_hu is not None and lowest <= ct.padding_hu <= highest:
         table[ct.padding_hu - lowest] = AIR_G_PER_ML
-    density = converted_mean(ct, grid, table, lowest, AIR_G_PER_ML)
-    inside = np.zeros(grid.shape, dtype=np.float32)
+    painted = None
     for mask in soft_tissue:
-        np.maximum(inside, occupancy(mask, grid).fraction, out=inside)
-    blended = density + inside * (np.float32(soft.value) - density)
-    return TissueDensity(DensityMap(np.maximum(blended, 0.0), grid), findings, conversion.name)
+        inside = mask_on(mask, ct.grid).inside
+        painted = inside if painted is None else painted | inside
+
+    def converted(window: tuple[slice, slice, slice]) -> npt.NDArray[np.float32]:
+        density = np.take(table, ct.hu[window] - np.int32(lowest))
+        if painted is not None:
+            density[painted[window]] = soft.value
+        return density
+
+    average = volume_average(converted, ct.grid, grid, AIR_G_PER_ML) if not ct.grid.is_same_as(grid) else converted(_ALL)
+    return TissueDensity(DensityMap(average, grid), (*_range_findings(ct, conversion), *_padding_findings(ct)), conversion.name)
+
+
+def _padding_findings(ct: HounsfieldMap) -> tuple[Finding, ...]:
+    if ct.padding_hu is None:
+        return ()
+    count = int(np.count_nonzero(ct.hu == ct.padding_hu))
+    if count == 0:
+        return ()
+    return (
+        Finding(
+            "tissue.padding",
+            Severity.NOTE,
+            f"{count} CT voxels ({100.0 * count / ct.grid.size:.1f} %) are padding outside the reconstructed field and count as air · look "
+            "whether the field cuts the body",
+        ),
+    )
 
 
 def _range_findings(ct: HounsfieldMap, conversion: DensityConversion) -> tuple[Finding, ...]:
@@ -142,14 +175,26 @@ def _range_findings(ct: HounsfieldMap, conversion: DensityConversion) -> tuple[F
 
 
 def mass_g(density: DensityMap, region: Occupancy) -> float:
-    """Mass of a structure: ``Σ ρ_v · V · occupancy``, g."""
+    """Mass of a structure: ``Σ ρ_v · V · occupancy``, g; no floor on ρ. Both lie on one grid."""
+    require_same_grid(density.grid, region.grid, f"density and the occupancy of {region.structure.key}")
     total = np.sum(density.g_per_ml.astype(np.float64) * region.fraction)
     return float(total) * density.grid.voxel_volume_ml
 
 
 def ct_mass_kg(ct: HounsfieldMap, mask: Mask, conversion: DensityConversion) -> float:
-    """Mass of a structure on the CT's own grid, voxel by voxel, kg; the mask lies on the CT's grid."""
+    """Mass of a structure on the CT's own grid, voxel by voxel, kg; the mask lies on the CT's grid.
+
+    Raises
+    ------
+    GridMismatch
+        If the mask lies on another grid.
+    MissingInput
+        If the mask is empty.
+    """
+    require_same_grid(ct.grid, mask.grid, f"the CT and the mask of {mask.structure.key}")
     values = ct.hu[mask.inside]
+    if values.size == 0:
+        raise MissingInput(f"the mask of {mask.structure.key} is empty", "it has no mass", "give a contour that holds voxels")
     table = density_table(conversion, int(values.min()), int(values.max()))
     total = float(table[values.astype(np.int32) - int(values.min())].sum(dtype=np.float64))
     return total * ct.grid.voxel_volume_ml / G_PER_KG
