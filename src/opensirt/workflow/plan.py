@@ -1,0 +1,136 @@
+"""Use case: a plan proposal for a case: doses by every model, activities from limits and targets, vials, and the report."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from opensirt._version import __version__
+from opensirt.clock import now
+from opensirt.dicom.study import DoseContext
+from opensirt.dicom.write_dose import write_rtdose
+from opensirt.encoding import structure, to_json
+from opensirt.radioembolisation.treatment import proposal as document
+from opensirt.radioembolisation.treatment.proposal import PlanProposal
+from opensirt.record.events import EventKind
+from opensirt.reports.pictures import PlanPictures
+from opensirt.reports.plan_report import render_plan_report
+from opensirt.store.case_folder import CaseFolder, open_case, write_atomically
+from opensirt.vocabulary.activity import require_time_zone
+from opensirt.vocabulary.errors import InvalidValue, MissingInput
+from opensirt.vocabulary.findings import Finding, Severity
+from opensirt.vocabulary.volumes import DoseMap
+from opensirt.workflow.import_study import IDENTITY_FILE, Identity, run_import
+from opensirt.workflow.options import ImportOptions, PlanOptions
+from opensirt.workflow.plan_computation import Planned, compute_plan
+from opensirt.workflow.plan_document import assemble
+from opensirt.workflow.study import LoadedStudy, load_study
+from opensirt.workflow.workup import compute_workup
+
+PLAN_JSON = "plan.json"
+REPORT_HTML = "report.html"
+DOSE_DICOM = "dose.dcm"
+
+
+def default_treatment_at(present: datetime) -> datetime:
+    """The next Wednesday, 10:00 UTC, at least two days ahead: stands in where nobody stated an instant, with a finding."""
+    day = present.astimezone(UTC) + timedelta(days=2)
+    day += timedelta(days=(2 - day.weekday()) % 7)
+    return day.replace(hour=10, minute=0, second=0, microsecond=0)
+
+
+def _instant(options: PlanOptions) -> tuple[datetime, tuple[Finding, ...]]:
+    if options.treatment_at is not None:
+        return require_time_zone(options.treatment_at, "the treatment instant"), ()
+    at = default_treatment_at(now())
+    message = f"no treatment instant was stated; {at.isoformat()} stands in for it · activities and vials hold for that instant only · state it (--treatment-at)"
+    return at, (Finding("plan.instant_not_stated", Severity.WARNING, message),)
+
+
+def run_plan(source: Path, options: PlanOptions, out: Path, report: Callable[[float], None]) -> PlanProposal:
+    """Plan a case, or a folder of DICOM, and write ``plan.json``, ``report.html`` and ``dose.dcm``.
+
+    Parameters
+    ----------
+    source : Path
+        A case folder, or a folder of DICOM (imported into a case inside ``out``).
+    options : PlanOptions
+        Product, instant, intent, rules.
+    out : Path
+        Folder for the results; made if it does not exist. Nothing in it changes before everything is computed.
+    report : callable
+        Takes progress from 0 to 1.
+
+    Returns
+    -------
+    PlanProposal
+        What ``plan.json`` holds.
+    """
+    if not source.is_dir():
+        raise InvalidValue(f"{source.name!r} is not a folder", "", "give a case folder, or a folder of DICOM")
+    at, findings = _instant(options)
+    out.mkdir(parents=True, exist_ok=True)
+    if (source / "case.json").exists():
+        case = open_case(source)
+    else:
+        case_path = out / "case"
+        run_import(source, case_path, ImportOptions(), lambda x: report(0.2 * x))
+        case = open_case(case_path)
+    study = load_study(case)
+    workup = compute_workup(study, options.workup, lambda x: report(0.2 + 0.35 * x))
+    planned = compute_plan(workup, options, at, lambda x: report(0.55 + 0.25 * x))
+    proposal = assemble(
+        case.case_id,
+        case.synthetic or study.index.synthetic,
+        workup,
+        planned,
+        options,
+        (*findings, *planned.findings),
+        __version__,
+        now(),
+    )
+    report(0.82)
+    html = render_plan_report(proposal, _pictures(study, planned))
+    report(0.92)
+    _keep(case, study, planned, proposal, html, out)
+    report(1.0)
+    return proposal
+
+
+def _pictures(study: LoadedStudy, planned: Planned) -> PlanPictures:
+    scene = planned.workup.scene
+    return PlanPictures(study.ct, study.emission, planned.dose, tuple(mask for mask, _ in scene.masks), planned.focus_mm)
+
+
+def _keep(case: CaseFolder, study: LoadedStudy, planned: Planned, proposal: PlanProposal, html: str, out: Path) -> None:
+    text = to_json(proposal, document.SCHEMA, document.VERSION)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".plan-") as folder:
+        dose_path = Path(folder) / DOSE_DICOM
+        dicom = _dose_file(case, planned.dose, dose_path)
+        with case.writing():
+            case.save_volume(planned.dose)
+            artefacts = [
+                case.save_artefact(text, document.SCHEMA, document.VERSION),
+                case.save_artefact(html, "opensirt.report", 1, "html"),
+            ]
+            numbers = {f"activity_gbq.{territory}": activity.value for territory, activity in planned.plan.activities_gbq.items()}
+            case.append(EventKind.PLAN_COMPUTED, "operator", now(), artefacts=artefacts, numbers=numbers)
+        if dicom:
+            dose_path.replace(out / DOSE_DICOM)
+    write_atomically(out / REPORT_HTML, html.encode())
+    write_atomically(out / PLAN_JSON, text.encode())
+
+
+def _dose_file(case: CaseFolder, dose: DoseMap, path: Path) -> bool:
+    import json
+
+    identity_path = case.path / IDENTITY_FILE
+    if not identity_path.exists():
+        return False
+    identity = structure(json.loads(identity_path.read_text("utf-8")), Identity)
+    if identity.frame != dose.grid.frame:
+        raise MissingInput("the CT's identity belongs to another frame of reference", case.case_id, "import the study again")
+    write_rtdose(dose, path, DoseContext(identity.attributes, identity.frame, identity.series_uid, identity.synthetic))
+    return True

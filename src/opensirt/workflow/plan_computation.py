@@ -1,0 +1,254 @@
+"""The plan in memory: influence of each injection by every model, activities, vials, dose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import attrs
+import numpy as np
+
+from opensirt.imaging.tissue import SOFT_TISSUE
+from opensirt.radioembolisation.dosimetry.influence import Influence, Masses, count_partition_influence, scaled, territories_of
+from opensirt.radioembolisation.dosimetry.voxel import combined, doses_per_gbq, mean_gy, transport_factors, unit_activity
+from opensirt.radioembolisation.planning.optimise import INTENTS, Plan, PlanProblem, given, optimise
+from opensirt.radioembolisation.transport.engines import ENGINES, engine_named
+from opensirt.radioembolisation.transport.result import EngineDose
+from opensirt.radioembolisation.treatment.proposal import VialOption
+from opensirt.radioembolisation.treatment.vials import vial_options
+from opensirt.vocabulary.anatomy import StructureKind
+from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
+from opensirt.vocabulary.findings import Finding, Severity
+from opensirt.vocabulary.limits import DoseRule, Role, rules_for
+from opensirt.vocabulary.measured import Measured
+from opensirt.vocabulary.nuclides import DoseConstant
+from opensirt.vocabulary.products import Product, product_named
+from opensirt.vocabulary.provenance import Mark
+from opensirt.vocabulary.volumes import DoseMap, Occupancy
+from opensirt.workflow.options import PlanOptions
+from opensirt.workflow.workup import Workup
+
+HEADLINE = "recovered counts, kernel-density"
+_STATED = {
+    "tumour": StructureKind.TUMOUR,
+    "normal_liver": StructureKind.NORMAL_LIVER,
+    "lungs": StructureKind.LUNGS,
+    "perfused_normal_liver": StructureKind.PERFUSED_NORMAL_LIVER,
+}
+
+
+@attrs.frozen(eq=False)
+class Planned:
+    """Everything the plan document is written from.
+
+    ``influences`` holds every model by name, the one planned with first; ``per_gbq`` the voxel doses of the chosen engine on recovered
+    counts, and ``engine_doses`` those of every engine on the image as seen.
+    """
+
+    workup: Workup
+    product: Product
+    constant: DoseConstant
+    treatment_at: datetime
+    influences: Mapping[str, Influence]
+    engine_doses: Mapping[str, Mapping[str, EngineDose]]
+    plan: Plan
+    dose: DoseMap
+    regions: tuple[tuple[str, Occupancy], ...]
+    vials: tuple[VialOption, ...]
+    rules: tuple[DoseRule, ...]
+    findings: tuple[Finding, ...]
+    focus_mm: tuple[float, float, float]
+    counts_left_out: float
+    counts_used: float
+
+
+def _regions(workup: Workup) -> tuple[tuple[str, Occupancy], ...]:
+    """Occupancies by the keys of the influence: whole and perfused normal liver, tumours, lungs, organs."""
+    image = workup.scene.image
+    tumours = (
+        np.minimum(np.sum([t.fraction for t in image.tumours], axis=0, dtype=np.float32), np.float32(1.0))
+        if image.tumours
+        else np.float32(0.0)
+    )
+    normal = np.maximum(image.liver.fraction - tumours, np.float32(0.0))
+    rows = [("normal_liver", attrs.evolve(image.liver, fraction=normal))]
+    rows += [(f"normal_liver.{t.structure.label}", attrs.evolve(t, fraction=normal * t.fraction)) for t in image.territories]
+    rows += [(t.structure.key, t) for t in image.tumours]
+    rows += [(lung.structure.key, lung) for lung in image.lungs]
+    rows += [(organ.structure.key, organ) for organ in image.extrahepatic]
+    known = {c.key for c in workup.uptake.compartments} | {"normal_liver"}
+    return tuple((key, region) for key, region in rows if key in known)
+
+
+def _stated_rules(options: PlanOptions) -> tuple[DoseRule, ...]:
+    rules = []
+    for stated in options.rules:
+        if stated.structure not in _STATED:
+            raise UnsupportedInput(f"a rule on {stated.structure!r}", "", f"state it on one of {', '.join(_STATED)}")
+        if not 0.0 < stated.value_gy < float("inf"):
+            raise InvalidValue(f"a {stated.role} of {stated.value_gy} Gy", stated.structure, "give a dose above 0")
+        source = f"stated by the user: {stated.reason}" if stated.reason else "stated by the user, without a reason"
+        rules.append(
+            DoseRule(
+                f"{stated.structure}, stated", Role(stated.role), _STATED[stated.structure], stated.value_gy, source, Mark.ASSUMED
+            )
+        )
+    return tuple(rules)
+
+
+def _rules(options: PlanOptions) -> tuple[tuple[DoseRule, ...], tuple[Finding, ...]]:
+    published = rules_for(options.product, options.indication, options.setting)
+    stated = _stated_rules(options)
+    replaced = {(rule.role, rule.volume) for rule in stated}
+    kept = tuple(rule for rule in published.rules if (rule.role, rule.volume) not in replaced)
+    findings = list(published.findings)
+    for rule in published.rules:
+        if (rule.role, rule.volume) in replaced:
+            message = f"the published {rule.role.value} of {rule.value_gy:g} Gy on {rule.name} is replaced by one that was stated · its reason stands beside it"
+            findings.append(Finding("limits.replaced", Severity.WARNING, message, source=rule.source))
+    if (Role.TARGET, StructureKind.TUMOUR) in replaced:
+        findings = [finding for finding in findings if finding.code != "limits.no_target"]
+    return (*kept, *stated), tuple(findings)
+
+
+def _engine_influence(
+    name: str,
+    doses: Mapping[str, EngineDose],
+    base: Influence,
+    seen: Influence,
+    regions: tuple[tuple[str, Occupancy], ...],
+    workup: Workup,
+) -> Influence:
+    """Means of an engine on the image as seen; uncertainty as of the recovered model, and what the blur takes away as a source of its own."""
+    density = workup.scene.image.density
+    rows: dict[str, dict[str, Measured]] = {}
+    for key, region in regions:
+        rows[key] = {}
+        for territory, result in doses.items():
+            value = mean_gy(result.dose, density, region)
+            true = base.gy_per_gbq[key][territory]
+            relative = {source: u / true.value for source, u in true.contributions.items()} if true.value > 0.0 else {}
+            blur = seen.gy_per_gbq[key][territory].value - true.value
+            measured = Measured(value, {source: value * r for source, r in relative.items()})
+            own = result.relative_lung_uncertainty if key == "lungs" else result.relative_kernel_uncertainty
+            rows[key][territory] = measured.with_contribution("partial_volume", blur).with_contribution("transport", value * own)
+    return Influence(name, engine_named(name.removeprefix("voxel ")).version, rows)
+
+
+def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Callable[[float], None]) -> Planned:
+    """Influence by every model, activities, vials and the planned dose.
+
+    Parameters
+    ----------
+    workup : Workup
+        What the work-up found.
+    options : PlanOptions
+        Product, intent, rules, engine.
+    at : datetime
+        Instant of administration.
+    report : callable
+        Takes progress from 0 to 1.
+
+    Raises
+    ------
+    PlanInfeasible
+        If goals are in conflict.
+    """
+    if options.intent not in INTENTS:
+        raise UnsupportedInput(f"no intent is called {options.intent!r}", "", f"choose one of {', '.join(INTENTS)}")
+    product = product_named(options.product)
+    constant = product.nuclide.dose_constant(options.dose_constant)
+    engine_named(options.engine)
+    rules, findings = _rules(options)
+    image, uptake = workup.scene.image, workup.uptake
+    masses = Masses(SOFT_TISSUE, workup.scene.lungs_mass.kg, constant)
+    base = count_partition_influence(uptake, masses, recovered=True)
+    seen = count_partition_influence(uptake, masses, recovered=False)
+    regions = _regions(workup)
+    sharp = unit_activity(image, uptake, uptake.recovered_counts, product.nuclide, at)
+    plain = unit_activity(image, uptake, image.counts.counts, product.nuclide, at)
+    local = doses_per_gbq(sharp, image.density, constant, "local", lambda x: report(0.1 * x))
+    chosen = (
+        local
+        if options.engine == "local"
+        else doses_per_gbq(sharp, image.density, constant, options.engine, lambda x: report(0.1 + 0.2 * x))
+    )
+    engine_doses = {
+        name: doses_per_gbq(plain, image.density, constant, name, lambda x, n=n: report(0.3 + 0.2 * (n + x)))  # type: ignore[misc]
+        for n, name in enumerate(ENGINES)
+    }
+    factors = transport_factors(chosen, local, image.density, regions)
+    first = next(iter(chosen.values()))
+    relative = {
+        key: (first.relative_lung_uncertainty if key == "lungs" else first.relative_kernel_uncertainty) for key, _ in regions
+    }
+    headline = scaled(base, f"recovered counts, {options.engine}", factors, relative)
+    influences = {headline.model: headline, base.model: base, seen.model: seen}
+    for name, doses in engine_doses.items():
+        influences[f"voxel {name}"] = _engine_influence(f"voxel {name}", doses, base, seen, regions, workup)
+    fed = {t: tuple(c.key for c in uptake.of_kind(StructureKind.TUMOUR) if c.territory == t) for t in territories_of(uptake)}
+    problem = PlanProblem(headline, rules, fed)
+    plan = given(problem, options.activities_gbq) if options.intent == "given" else optimise(problem, options.intent)
+    activities = {territory: activity.value for territory, activity in plan.activities_gbq.items()}
+    dose = combined(chosen, activities)
+    vials, vial_findings = _vials(product, activities, at, options)
+    report(1.0)
+    return Planned(
+        workup, product, constant, at, influences, engine_doses, plan, dose, regions, vials, rules,
+        (*findings, *vial_findings, *_plan_findings(plan, fed)), _focus(workup), sharp.counts_left_out, sharp.counts_used,
+    )  # fmt: skip
+
+
+def _vials(
+    product: Product, activities: Mapping[str, float], at: datetime, options: PlanOptions
+) -> tuple[tuple[VialOption, ...], tuple[Finding, ...]]:
+    if product.supply is None:
+        message = f"vials of {product.name} are not modelled yet · order by the manufacturer's procedure"
+        return (), (Finding("vials.not_modelled", Severity.NOTE, message),)
+    options_found: list[VialOption] = []
+    findings = []
+    for territory, activity in activities.items():
+        if activity <= 0.0:
+            continue
+        found = vial_options(product, territory, activity, at, residual_fraction=options.residual_fraction)
+        options_found += found
+        if not any(vial.usable for vial in found):
+            message = f"no single vial on the shelf at that instant delivers {activity:.2f} GBq to {territory} within 25 % · move the instant, or use several vials"
+            findings.append(Finding("vials.none_fits", Severity.WARNING, message, territory))
+    message = "calibration day, hour and shelf life of vials were not read in a source · check the manufacturer's current instructions before ordering"
+    findings.append(Finding("vials.unverified", Severity.WARNING, message, source=product.supply.source))
+    return tuple(options_found), tuple(findings)
+
+
+def _plan_findings(plan: Plan, fed: Mapping[str, tuple[str, ...]]) -> tuple[Finding, ...]:
+    findings = []
+    for territory, tumours in fed.items():
+        if not tumours:
+            message = f"territory {territory!r} feeds no tumour and gets no activity · leave it out, or draw its lesions"
+            findings.append(Finding("plan.territory_without_tumour", Severity.WARNING, message, territory))
+    for outcome in plan.outcomes:
+        low_target = outcome.rule.role is Role.TARGET and outcome.dose.value < outcome.rule.value_gy
+        over_limit = outcome.rule.role is Role.LIMIT and outcome.dose.value > outcome.rule.value_gy * (1.0 + 1e-6)
+        if low_target or over_limit:
+            word = "stays below the target" if low_target else "exceeds the limit"
+            message = f"mean dose {outcome.dose.value:.0f} Gy {word} of {outcome.rule.value_gy:g} Gy ({outcome.rule.name}) · decide with the evidence beside it"
+            severity = Severity.WARNING if low_target else Severity.CRITICAL
+            findings.append(
+                Finding(
+                    "plan.target_missed" if low_target else "plan.limit_exceeded",
+                    severity,
+                    message,
+                    outcome.structure,
+                    outcome.rule.source,
+                )
+            )
+    return tuple(findings)
+
+
+def _focus(workup: Workup) -> tuple[float, float, float]:
+    """Centre of the largest tumour, or of the liver: where the pictures are cut."""
+    image = workup.scene.image
+    regions = sorted(image.tumours, key=lambda t: -t.volume_ml) or [image.liver]
+    index = np.argwhere(regions[0].fraction >= 0.5)
+    x, y, z = image.counts.grid.lps_mm(index.mean(axis=0))
+    return float(x), float(y), float(z)

@@ -1,0 +1,333 @@
+"""From a computed plan to the document a person reads: every number with formula, inputs, constants and sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+
+from opensirt.radioembolisation.dosimetry.dvh import dvh
+from opensirt.radioembolisation.dosimetry.influence import Influence, total_dose
+from opensirt.radioembolisation.dosimetry.models import count_partition, mono
+from opensirt.radioembolisation.dosimetry.voxel import combined
+from opensirt.radioembolisation.planning.optimise import PLANNING_VERSION
+from opensirt.radioembolisation.treatment.proposal import (
+    SCHEMA,
+    VERSION,
+    ComparisonRow,
+    DvhCurve,
+    InjectionProposal,
+    LimitCheck,
+    PlanProposal,
+    StructureSummary,
+)
+from opensirt.vocabulary.findings import Finding
+from opensirt.vocabulary.measured import Measured, propagate
+from opensirt.vocabulary.provenance import Constant, Input, ReportedNumber
+from opensirt.vocabulary.units import G_PER_KG
+from opensirt.vocabulary.volumes import DoseMap, Occupancy
+from opensirt.workflow.options import PlanOptions
+from opensirt.workflow.plan_computation import Planned
+from opensirt.workflow.workup import Workup, describe_grid, input_hashes, ledger_lines, parameters_of
+
+_INTENT_WORDS = {
+    "up-to-limits": "The largest common tumour dose that every limit allows: an upper bound that the limits set, not a target.",
+    "reach-target": "The least activity at which every fed tumour reaches its target within the limits.",
+    "given": "Activities stated by a person, evaluated against limits and targets.",
+}
+_FORMULAS = {
+    "count partition, recovered": (count_partition.FORMULA, "count partition on recovered counts", count_partition.SOURCES),
+    "count partition": (count_partition.FORMULA, "count partition on counts as seen", count_partition.SOURCES),
+    "voxel local": ("D_v = K · A_v / (ρ_v · V)", "local deposition on counts as seen", ("EANM SOP, Chiesa et al. 2021",)),
+    "voxel kernel": (
+        "D = A ⊗ S / (ρ · V)",
+        "voxel kernel of soft tissue on counts as seen",
+        ("EGSnrc point kernels of this project",),
+    ),
+    "voxel kernel-density": (
+        "D = (A/ρ) ⊗ S, water-equivalent at edges",
+        "density-corrected kernel on counts as seen",
+        ("EGSnrc point kernels of this project",),
+    ),
+}
+_NOTES = {
+    "count partition": "reads the blurred image: small lesions lose counts to their surroundings",
+    "voxel local": "blurred image, no transport: like count partition as seen, voxel by voxel",
+    "voxel kernel": "blurred image, beta transport added to the camera's blur; uniform soft tissue, wrong in lung",
+    "voxel kernel-density": "blurred image, beta transport with density",
+    "count partition, recovered": "blur undone by compartment, energy absorbed where emitted",
+}
+
+
+def structure_label(key: str) -> str:
+    """A structure's key in a physician's words."""
+    kind, _, label = key.partition(".")
+    words = {
+        "normal_liver": "normal liver, whole" if not label else f"normal liver, {label} (perfused)",
+        "tumour": f"tumour {label}",
+        "lungs": "lungs",
+        "extrahepatic": label,
+        "liver": "liver",
+        "body": "body",
+        "territory": f"territory, {label}",
+    }
+    return words.get(kind, key)
+
+
+def _model_formula(model: str) -> tuple[str, str, tuple[str, ...]]:
+    if model in _FORMULAS:
+        return _FORMULAS[model]
+    engine = model.rpartition(", ")[2]
+    return (
+        "D_s = Σ_j A_j · K · f_sj / m_s · (transport factor of s)",
+        f"count partition on recovered counts with the transport factor of engine {engine} (its mean over local deposition on recovered voxels)",
+        (*count_partition.SOURCES, "Rousset 1998", "EGSnrc point kernels of this project"),
+    )
+
+
+def _dose_number(key: str, structure: str, influence: Influence, planned: Planned) -> ReportedNumber:
+    activities = {t: a.value for t, a in planned.plan.activities_gbq.items()}
+    formula, method, sources = _model_formula(influence.model)
+    inputs = []
+    for territory, activity in activities.items():
+        inputs.append(Input(f"A, {territory}", f"{activity:.4g}", "GBq", "this plan"))
+        inputs.append(
+            Input(
+                f"dose per GBq, {territory}", f"{influence.gy_per_gbq[structure][territory].value:.5g}", "Gy/GBq", influence.model
+            )
+        )
+    constants = (
+        [planned.constant.gy_kg_per_gbq, *planned.workup.scene.lungs_mass.constants]
+        if structure == "lungs"
+        else [planned.constant.gy_kg_per_gbq]
+    )
+    hashes = tuple(
+        digest for role, digest in input_hashes(planned.workup.scene.study) if role in ("ct", "emission", structure, "liver")
+    )
+    return ReportedNumber(
+        key, f"Mean dose, {structure_label(structure)}, {influence.model}", total_dose(influence, structure, activities), "Gy", formula, method, influence.version,
+        tuple(inputs), tuple(constants), sources=sources, input_sha256=hashes,
+    )  # fmt: skip
+
+
+def _mono_numbers(planned: Planned) -> list[ReportedNumber]:
+    """Mean of each perfused volume by the MIRD mono-compartment model, for the planned activity."""
+    numbers = []
+    lsf = planned.workup.lung_shunt
+    spread = Measured(planned.constant.value, {"dose_constant": planned.constant.gy_kg_per_gbq.standard_uncertainty})
+    from opensirt.imaging.tissue import SOFT_TISSUE
+
+    density = Measured(SOFT_TISSUE.value / G_PER_KG, {"liver_density": SOFT_TISSUE.standard_uncertainty / G_PER_KG})
+    for perfusion in planned.workup.perfusions:
+        activity = planned.plan.activities_gbq[perfusion.territory].value
+
+        def dose(volume: float, rho: float, shunt: float, k: float, activity: float = activity) -> float:
+            return mono.dose_gy(mono.MonoInputs(volume * rho, min(max(shunt, 0.0), 0.999)), activity, k)
+
+        value = propagate(dose, volume=perfusion.volume_ml, rho=density, shunt=lsf, k=spread)
+        inputs = (
+            Input("A delivered", f"{activity:.4g}", "GBq", "this plan"),
+            Input("V", f"{perfusion.volume_ml.value:.1f}", "mL", "territory contour"),
+            Input("L", f"{100 * lsf.value:.2f}", "%", "SPECT/CT"),
+        )
+        numbers.append(
+            ReportedNumber(
+                f"dose.territory.{perfusion.territory}.mono",
+                f"Mean dose, perfused volume {perfusion.territory}, {mono.NAME}",
+                value,
+                "Gy",
+                mono.FORMULA,
+                mono.NAME,
+                mono.VERSION,
+                inputs,
+                (planned.constant.gy_kg_per_gbq, SOFT_TISSUE),
+                sources=mono.SOURCES,
+            )  # fmt: skip
+        )
+    return numbers
+
+
+def _activity_numbers(planned: Planned) -> list[ReportedNumber]:
+    numbers = []
+    binding = [o for o in planned.plan.outcomes if o.binding]
+    inputs = tuple(Input(f"limit that binds: {o.rule.name}", f"{o.rule.value_gy:g}", "Gy", o.rule.source) for o in binding)
+    for territory, activity in planned.plan.activities_gbq.items():
+        numbers.append(
+            ReportedNumber(
+                f"activity.{territory}",
+                f"Activity to deliver, {territory}",
+                activity,
+                "GBq",
+                "maximise the least tumour mean over injections, subject to Σ_j A_j · d_sj ≤ limit_s"
+                if planned.plan.intent == "up-to-limits"
+                else planned.plan.intent,
+                "linear programme (HiGHS)",
+                PLANNING_VERSION,
+                inputs,
+            )  # fmt: skip
+        )
+    return numbers
+
+
+def _bands(
+    curve_fraction: Sequence[float], dose: np.ndarray, relative: float, dvh_of: object
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    from opensirt.radioembolisation.dosimetry.dvh import Dvh
+
+    assert isinstance(dvh_of, Dvh)
+    factor = float(np.exp(1.6448536 * np.sqrt(np.log1p(relative**2))))
+    lower = tuple(dvh_of.v(float(d) * factor) for d in dose)
+    upper = tuple(dvh_of.v(float(d) / factor) for d in dose)
+    return lower, upper
+
+
+def _curve(name: str, dose: DoseMap, key: str, region: Occupancy, relative: float) -> DvhCurve:
+    """A DVH with its band: the whole dose scaled by the relative uncertainty of the mean (log-normal, 90 %)."""
+    whole = dvh(dose, region)
+    doses, fraction = whole.curve(160)
+    lower, upper = _bands(tuple(fraction), doses, relative, whole)
+    return DvhCurve(key, name, tuple(float(d) for d in doses), tuple(float(f) for f in fraction), lower, upper)
+
+
+def _curves(planned: Planned) -> tuple[DvhCurve, ...]:
+    activities = {t: a.value for t, a in planned.plan.activities_gbq.items()}
+    headline = next(iter(planned.influences.values()))
+    curves = []
+    maps = {headline.model: planned.dose} | {
+        f"voxel {name}": combined(doses, activities) for name, doses in planned.engine_doses.items()
+    }
+    for name, dose in maps.items():
+        influence = planned.influences[name]
+        for key, region in planned.regions:
+            relative = total_dose(influence, key, activities).relative_uncertainty
+            if key in influence.gy_per_gbq and np.isfinite(relative) and region.volume_ml > 0.0:
+                curves.append(_curve(name, dose, key, region, relative))
+    return tuple(curves)
+
+
+def _comparison(planned: Planned) -> tuple[tuple[ComparisonRow, ...], list[ReportedNumber]]:
+    rows: list[ComparisonRow] = []
+    numbers: list[ReportedNumber] = []
+    for model, influence in planned.influences.items():
+        for key, _ in planned.regions:
+            if key not in influence.gy_per_gbq:
+                rows.append(ComparisonRow(key, model, "", "not covered by this model"))
+                continue
+            number_key = f"dose.{key}.{model.replace(' ', '_')}"
+            numbers.append(_dose_number(number_key, key, influence, planned))
+            rows.append(ComparisonRow(key, model, number_key))
+    for perfusion in planned.workup.perfusions:
+        rows.append(ComparisonRow(f"territory.{perfusion.territory}", mono.NAME, f"dose.territory.{perfusion.territory}.mono"))
+    return tuple(rows), numbers
+
+
+def _structures(workup: Workup) -> tuple[StructureSummary, ...]:
+    known = {number.key for number in workup.numbers}
+    hashes = dict(input_hashes(workup.scene.study))
+    rows = []
+    for mask, origin in workup.scene.masks:
+        key = mask.structure.key
+        if mask.structure.kind.value == "body":
+            continue
+        volume = f"volume.{key}" if f"volume.{key}" in known else f"workup.perfused_volume.{mask.structure.label}"
+        rows.append(StructureSummary(key, structure_label(key), origin, volume, f"mass.{key}", hashes.get(key, mask.sha256)))
+    derived = [
+        key for key in ("normal_liver", *(f"normal_liver.{p.territory}" for p in workup.perfusions)) if f"volume.{key}" in known
+    ]
+    rows += [StructureSummary(key, structure_label(key), "set algebra", f"volume.{key}", f"mass.{key}", "") for key in derived]
+    unique = {row.key: row for row in reversed(rows)}
+    return tuple(unique[key] for key in dict.fromkeys(row.key for row in rows))
+
+
+def assemble(
+    case_id: str,
+    synthetic: bool,
+    workup: Workup,
+    planned: Planned,
+    options: PlanOptions,
+    extra: tuple[Finding, ...],
+    program_version: str,
+    created_at: datetime,
+) -> PlanProposal:
+    """The plan document.
+
+    Parameters
+    ----------
+    case_id, synthetic
+        Of the case.
+    workup, planned
+        What was computed.
+    options : PlanOptions
+        What was asked.
+    extra : tuple of Finding
+        Findings of planning.
+    program_version, created_at
+        For the record.
+    """
+    comparison, doses = _comparison(planned)
+    headline = next(iter(planned.influences))
+    keys = {row.structure: row.number_key for row in comparison if row.model == headline}
+    checks = tuple(
+        LimitCheck(
+            o.rule.name,
+            o.rule.role.value,
+            o.structure,
+            o.rule.value_gy,
+            keys.get(o.structure, ""),
+            o.binding,
+            o.probability_exceeded,
+            o.rule.source,
+            o.rule.mark.value,
+        )
+        for o in planned.plan.outcomes
+    )
+    injections = tuple(
+        InjectionProposal(
+            p.territory,
+            f"activity.{p.territory}",
+            tuple(structure_label(t) for t in p.tumours),
+            f"workup.perfused_volume.{p.territory}",
+            f"workup.tumour_to_normal.{p.territory}",
+        )
+        for p in workup.perfusions
+    )
+    ledger = workup.ledger.entry(
+        "recovered counts to injections", planned.counts_used + planned.counts_left_out, planned.counts_used, planned.counts_left_out,
+        note="left out: lung and organs (laid out by their shares) and what lies further than 20 mm from the liver",
+    )  # fmt: skip
+    constant: Constant = planned.constant.gy_kg_per_gbq
+    return PlanProposal(
+        schema=SCHEMA,
+        version=VERSION,
+        program_version=program_version,
+        created_at=created_at,
+        case_id=case_id,
+        synthetic=synthetic,
+        product=planned.product.name,
+        nuclide=planned.product.nuclide.name,
+        indication=options.indication,
+        setting=f"setting {options.setting}" if options.setting else "setting not stated",
+        dose_constant=f"{constant.value:.4g} Gy·kg/GBq ({constant.source}), half-life {planned.product.nuclide.half_life_h.value:g} h",
+        engine=headline,
+        treatment_at=planned.treatment_at,
+        working_grid=describe_grid(workup.scene.grid),
+        intent=_INTENT_WORDS[options.intent],
+        numbers=(*_activity_numbers(planned), *workup.numbers, *doses, *_mono_numbers(planned)),
+        structures=_structures(workup),
+        injections=injections,
+        comparison=comparison,
+        limits=checks,
+        vials=planned.vials,
+        dvh=_curves(planned),
+        ledger=ledger_lines(ledger),
+        findings=tuple(dict.fromkeys((*extra, *workup.findings))),
+        faults=workup.scene.study.index.faults,
+        input_sha256=input_hashes(workup.scene.study),
+        parameters=parameters_of(options),
+    )
+
+
+def model_notes() -> dict[str, str]:
+    """Why models differ, in one line each."""
+    return dict(_NOTES)
