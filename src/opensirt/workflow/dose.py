@@ -33,7 +33,7 @@ from opensirt.workflow.read_maps import (
 )
 
 PLAUSIBLE_GBQ = (0.01, 60.0)
-"""Activities of one treatment: from a segment in a mouse-sized lesion to three full vials. Outside it the unit may not be Bq/mL."""
+"""Activities of one treatment: from a tenth of the smallest segmental dose to three full vials. Outside it the unit may not be Bq/mL."""
 
 
 @dataclass(frozen=True)
