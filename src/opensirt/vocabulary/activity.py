@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.nuclides import Nuclide
@@ -11,10 +11,13 @@ from opensirt.vocabulary.units import SECONDS_PER_HOUR
 
 
 def hours_between(earlier: datetime, later: datetime) -> float:
-    """Elapsed hours from ``earlier`` to ``later``; negative if they are the other way round. Both need a time zone."""
+    """Elapsed hours from ``earlier`` to ``later``; negative if they are the other way round. Both need a time zone.
+
+    Taken in UTC: two instants of one zone would otherwise be subtracted by their wall clocks, an hour wrong across a clock change.
+    """
     require_time_zone(earlier, "the first instant")
     require_time_zone(later, "the second instant")
-    return (later - earlier).total_seconds() / SECONDS_PER_HOUR
+    return (later.astimezone(UTC) - earlier.astimezone(UTC)).total_seconds() / SECONDS_PER_HOUR
 
 
 def require_time_zone(instant: datetime, what: str) -> datetime:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from opensirt.vocabulary.anatomy import StructureKind
+from opensirt.vocabulary.errors import UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.provenance import Mark
 
@@ -84,7 +85,9 @@ _GLASS_WIDE = DoseRule(
 
 
 def _normal(product: str, value: float, condition: str, source: str) -> DoseRule:
-    return DoseRule(f"whole normal liver ({product}, {condition})", Role.LIMIT, StructureKind.NORMAL_LIVER, value, source, condition=condition)
+    return DoseRule(
+        f"whole normal liver ({product}, {condition})", Role.LIMIT, StructureKind.NORMAL_LIVER, value, source, condition=condition
+    )
 
 
 def _tumour(indication: str, value: float, source: str) -> DoseRule:
@@ -96,7 +99,9 @@ LIMITS: dict[tuple[str, str], tuple[DoseRule, ...]] = {
     ("glass", "bilirubin-low"): (_GLASS_WIDE,),
     ("resin", "unilobar"): (_normal("resin", 40.0, "unilobar", f"{EANM22}, Table 3; Levillain 2021"),),
     ("resin", "bilobar"): (_normal("resin", 40.0, "bilobar", f"{EANM22}, Table 3; Levillain 2021"),),
-    ("resin", "bilobar-pretreated"): (_normal("resin", 30.0, "bilobar, pretreated or compromised", f"{EANM22}, Table 3; Levillain 2021"),),
+    ("resin", "bilobar-pretreated"): (
+        _normal("resin", 30.0, "bilobar, pretreated or compromised", f"{EANM22}, Table 3; Levillain 2021"),
+    ),
     ("ho166", "unilobar"): (_normal("Ho-166", 60.0, "lobectomy or unilobar", f"{EANM22}, Table 4"),),
     ("ho166", "bilobar"): (_normal("Ho-166", 40.0, "bilobar", f"{EANM22}, Table 4"),),
     ("ho166", "bilobar-good-function"): (_normal("Ho-166", 60.0, "bilobar, good liver function", f"{EANM22}, Table 4"),),
@@ -148,10 +153,10 @@ def rules_for(product: str, indication: str, setting: str) -> RuleSet:
     Raises
     ------
     UnsupportedInput
-        For an unknown indication or setting.
+        For an unknown product, indication or setting.
     """
-    from opensirt.vocabulary.errors import UnsupportedInput
-
+    if product not in SETTINGS:
+        raise UnsupportedInput(f"no limits are known for the product {product!r}", "", f"choose one of {', '.join(SETTINGS)}")
     if indication not in INDICATIONS:
         raise UnsupportedInput(f"no indication is called {indication!r}", "", f"choose one of {', '.join(INDICATIONS)}")
     stated = setting or SETTINGS[product][0]

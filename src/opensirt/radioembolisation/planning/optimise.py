@@ -18,6 +18,7 @@ from scipy.optimize import linprog
 from opensirt.radioembolisation.dosimetry.influence import Influence, total_dose
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.errors import InvalidValue, PlanInfeasible
+from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.limits import DoseRule, Role
 from opensirt.vocabulary.measured import Measured
 
@@ -57,11 +58,15 @@ class RuleOutcome:
 
 @dataclass(frozen=True)
 class Plan:
-    """Activities in GBq to deliver at each position, and the outcome of every rule."""
+    """Activities in GBq to deliver at each position, and the outcome of every rule.
+
+    ``unapplied`` holds the rules that no structure of the problem answers to (a lung limit without lungs): a person must know of them.
+    """
 
     activities_gbq: Mapping[str, Measured]
     outcomes: tuple[RuleOutcome, ...]
     intent: str
+    unapplied: tuple[DoseRule, ...] = ()
 
 
 def _structures_of(rule: DoseRule, influence: Influence) -> tuple[str, ...]:
@@ -71,6 +76,26 @@ def _structures_of(rule: DoseRule, influence: Influence) -> tuple[str, ...]:
     if kind is StructureKind.PERFUSED_NORMAL_LIVER:
         return tuple(key for key in influence.structures() if key.startswith("normal_liver.") and not key.endswith(".unperfused"))
     return (kind.value,) if kind.value in influence.structures() else ()
+
+
+def unapplied_rules(problem: PlanProblem) -> tuple[DoseRule, ...]:
+    """Rules that refer to a structure for which no dose is known; they neither bind nor are checked."""
+    return tuple(rule for rule in problem.rules if not _structures_of(rule, problem.influence))
+
+
+def unapplied_findings(plan: Plan) -> tuple[Finding, ...]:
+    """One finding for each rule that could not be applied."""
+    return tuple(
+        Finding(
+            "plan.rule_not_applied",
+            Severity.CRITICAL if rule.role is Role.LIMIT else Severity.WARNING,
+            f"the {rule.role.value} of {rule.value_gy:g} Gy on {rule.name} was not applied: no dose is known for that volume · the plan does not keep "
+            "it · give the structure, or weigh it by hand",
+            about=rule.volume.value,
+            source=rule.source,
+        )
+        for rule in plan.unapplied
+    )
 
 
 def _matrix(problem: PlanProblem, keys: Sequence[str], shift: str) -> FloatArray:
@@ -199,7 +224,7 @@ def optimise(problem: PlanProblem, intent: str) -> Plan:
         territory: Measured(float(centre[n]), {source: float(move[n]) for source, move in moves.items()})
         for n, territory in enumerate(problem.tumours)
     }
-    return Plan(activities, evaluate(problem, {t: a.value for t, a in activities.items()}), intent)
+    return Plan(activities, evaluate(problem, {t: a.value for t, a in activities.items()}), intent, unapplied_rules(problem))
 
 
 def _moved(problem: PlanProblem, intent: str, source: str, centre: FloatArray) -> FloatArray:
@@ -224,7 +249,7 @@ def given(problem: PlanProblem, activities_gbq: Mapping[str, float]) -> Plan:
         if not 0.0 <= activity < math.inf:
             raise InvalidValue(f"an activity of {activity} GBq for {territory}", "", "give a finite amount of 0 or more")
     decided = {territory: Measured(float(activities_gbq[territory])) for territory in problem.tumours}
-    return Plan(decided, evaluate(problem, {t: a.value for t, a in decided.items()}), "given")
+    return Plan(decided, evaluate(problem, {t: a.value for t, a in decided.items()}), "given", unapplied_rules(problem))
 
 
 def evaluate(problem: PlanProblem, activities_gbq: Mapping[str, float]) -> tuple[RuleOutcome, ...]:

@@ -7,17 +7,17 @@ residual. Instants are absolute; the calibration clock has its own time zone and
 from __future__ import annotations
 
 import math
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from opensirt.radioembolisation.treatment.proposal import VialOption
 from opensirt.vocabulary.activity import hours_between, require_time_zone
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
-from opensirt.vocabulary.products import Product
-from opensirt.vocabulary.units import HOURS_PER_DAY
+from opensirt.vocabulary.products import Product, VialSupply
+from opensirt.vocabulary.units import BQ_PER_GBQ, HOURS_PER_DAY
 
 VIALS_VERSION = "1"
-FITS_WITHIN = 0.25
+FITS_WITHIN_FRACTION = 0.25
 """A vial is listed as usable if what it delivers lies within this fraction of the plan; the others are shown for comparison."""
 
 
@@ -30,11 +30,7 @@ def calibrations_before(product: Product, treatment_at: datetime) -> tuple[datet
         If vials of this product are not modelled.
     """
     require_time_zone(treatment_at, "the treatment instant")
-    supply = product.supply
-    if supply is None:
-        raise UnsupportedInput(
-            f"vials of {product.name} are not modelled yet", "", "order by the manufacturer's procedure; glass is covered"
-        )
+    supply = _supply(product)
     zone = ZoneInfo(supply.time_zone)
     local = treatment_at.astimezone(zone)
     day = local.date() - timedelta(days=(local.weekday() - supply.calibration_weekday) % 7)
@@ -65,7 +61,55 @@ def instant_holding(product: Product, size_gbq: float, calibrated_at: datetime, 
     if not 0.0 < wanted_gbq < math.inf:
         raise InvalidValue(f"a wanted activity of {wanted_gbq} GBq", "", "give an activity above 0")
     hours = math.log(size_gbq / wanted_gbq) / product.nuclide.decay_constant_per_h
-    return calibrated_at + timedelta(hours=hours)
+    return _later(calibrated_at, hours)
+
+
+def expiry(product: Product, calibrated_at: datetime) -> datetime:
+    """Instant after which a vial may not be used: calibration plus the shelf life, in elapsed days.
+
+    Raises
+    ------
+    UnsupportedInput
+        If vials of this product are not modelled.
+    """
+    require_time_zone(calibrated_at, "the calibration instant")
+    return _later(calibrated_at, _supply(product).shelf_life_days.value * HOURS_PER_DAY)
+
+
+def require_on_shelf(product: Product, calibrated_at: datetime, at: datetime) -> None:
+    """Refuse an instant before a vial's calibration or after its expiry.
+
+    Raises
+    ------
+    InvalidValue
+        With both instants.
+    """
+    elapsed_h = hours_between(calibrated_at, at)
+    if elapsed_h < 0.0:
+        raise InvalidValue(
+            f"administration at {at.isoformat()} lies {-elapsed_h:.1f} h before the vial's calibration at {calibrated_at.isoformat()}",
+            "the vial is not there yet",
+            "check both instants and their time zones",
+        )
+    if hours_between(expiry(product, calibrated_at), at) > 0.0:
+        raise InvalidValue(
+            f"administration at {at.isoformat()} lies after the vial's expiry at {expiry(product, calibrated_at).isoformat()}",
+            f"{product.name} may be used for {_supply(product).shelf_life_days.value:g} days after calibration",
+            "order a vial of a later calibration",
+        )
+
+
+def _later(instant: datetime, hours: float) -> datetime:
+    """An instant a number of elapsed hours later, in the same zone: added in UTC, so that a clock change does not count."""
+    return (instant.astimezone(UTC) + timedelta(hours=hours)).astimezone(instant.tzinfo)
+
+
+def _supply(product: Product) -> VialSupply:
+    if product.supply is None:
+        raise UnsupportedInput(
+            f"vials of {product.name} are not modelled yet", "", "order by the manufacturer's procedure; glass is covered"
+        )
+    return product.supply
 
 
 def vial_options(
@@ -85,21 +129,29 @@ def vial_options(
         Time-zone aware.
     residual_fraction : float, optional
         Share that stays behind; the product's published median where it is not given.
+
+    Raises
+    ------
+    UnsupportedInput
+        If vials of this product are not modelled.
+    InvalidValue
+        For an activity of 0, a residual of 1 or more, an instant without a time zone.
     """
     residual = product.residual_fraction.value if residual_fraction is None else residual_fraction
     if not 0.0 <= residual < 1.0:
         raise InvalidValue(f"a residual fraction of {residual}", "it must be from 0 to below 1", "give 0.01 for 1 %")
+    if not 0.0 < delivered_gbq < math.inf:
+        raise InvalidValue(f"an activity of {delivered_gbq} GBq to deliver", "no vial can be chosen for it", "give one above 0")
     dispensed = delivered_gbq / (1.0 - residual)
     options = []
-    supply = product.supply
+    supply = _supply(product)
     for calibrated_at in calibrations_before(product, treatment_at):
         age_days = hours_between(calibrated_at, treatment_at) / HOURS_PER_DAY
-        for size in supply.sizes_gbq if supply is not None else ():
+        for size in supply.sizes_gbq:
             held = vial_activity_gbq(product, size, calibrated_at, treatment_at)
             excess = held * (1.0 - residual) / delivered_gbq - 1.0
             equal = instant_holding(product, size, calibrated_at, dispensed)
-            expires = calibrated_at + timedelta(days=supply.shelf_life_days.value if supply is not None else 0.0)
-            note = _note(equal, calibrated_at, expires, product, size, age_days)
+            note = _note(equal, calibrated_at, expiry(product, calibrated_at), product, size, age_days)
             options.append(
                 VialOption(
                     territory,
@@ -109,7 +161,7 @@ def vial_options(
                     excess,
                     equal.astimezone(treatment_at.tzinfo),
                     age_days,
-                    abs(excess) <= FITS_WITHIN,
+                    abs(excess) <= FITS_WITHIN_FRACTION,
                     note,
                 )
             )
@@ -117,13 +169,13 @@ def vial_options(
 
 
 def _note(equal: datetime, calibrated_at: datetime, expires: datetime, product: Product, size: float, age_days: float) -> str:
-    spheres = size * 1e9 / product.bq_per_sphere.value / 1e6
+    spheres = size * BQ_PER_GBQ / product.bq_per_sphere.value / 1e6
     week = "first week" if age_days < 7.0 else "second week"
     reach = (
         "never holds the plan after calibration"
-        if equal < calibrated_at
+        if hours_between(equal, calibrated_at) > 0.0
         else "holds the plan only after expiry"
-        if equal > expires
+        if hours_between(expires, equal) > 0.0
         else ""
     )
     return "; ".join(part for part in (f"{week}, about {spheres:.1f} million spheres", reach) if part)
@@ -131,4 +183,4 @@ def _note(equal: datetime, calibrated_at: datetime, expires: datetime, product: 
 
 def spheres_delivered(product: Product, vial: VialOption) -> float:
     """Number of spheres in a vial: activity at calibration over activity per sphere at calibration."""
-    return vial.size_gbq * 1e9 / product.bq_per_sphere.value
+    return vial.size_gbq * BQ_PER_GBQ / product.bq_per_sphere.value

@@ -28,6 +28,12 @@ class InjectionCounts:
     def __post_init__(self) -> None:
         for name, value in self.counts.items():
             require_not_negative(value, f"counts of {name}", "counts")
+        if "lungs" in self.counts:
+            raise InvalidValue(
+                "counts are given for the lungs",
+                "what is shunted comes from the lung shunt fraction; it would count twice",
+                "leave the lungs out of the counts",
+            )
         require_fraction(self.lung_shunt_fraction, "lung shunt fraction")
         if sum(self.counts.values()) <= 0.0:
             raise InvalidValue(
@@ -36,7 +42,21 @@ class InjectionCounts:
 
 
 def activities_gbq(injections: Mapping[str, InjectionCounts], delivered_gbq: Mapping[str, float]) -> dict[str, float]:
-    """Activity of each compartment, GBq, summed over injections; ``"lungs"`` holds what was shunted."""
+    """Activity of each compartment, GBq, summed over injections; ``"lungs"`` holds what was shunted.
+
+    Raises
+    ------
+    InvalidValue
+        If activities and counts do not name the same injections.
+    """
+    missing = [name for name in injections if name not in delivered_gbq]
+    unknown = [name for name in delivered_gbq if name not in injections]
+    if missing or unknown:
+        raise InvalidValue(
+            f"activities are given for {sorted(delivered_gbq)}, counts for {sorted(injections)}",
+            "every injection needs both",
+            "name them alike",
+        )
     held: dict[str, float] = {"lungs": 0.0}
     for name, injection in injections.items():
         activity = require_not_negative(delivered_gbq[name], f"activity of {name}", "GBq")
@@ -66,9 +86,18 @@ def doses_gy(
         Mass per compartment, kg, ``"lungs"`` included where lung dose is wanted.
     gy_kg_per_gbq : float
         Dose constant.
+
+    Raises
+    ------
+    InvalidValue
+        If activities, counts and masses do not name the same injections and compartments.
     """
     held = activities_gbq(injections, delivered_gbq)
-    return {
-        name: gy_kg_per_gbq * held.get(name, 0.0) / require_positive(mass, f"mass of {name}", "kg")
-        for name, mass in mass_kg.items()
-    }
+    unknown = [name for name in mass_kg if name not in held]
+    if unknown:
+        raise InvalidValue(
+            f"a mass is given for {unknown}, which no injection's counts name",
+            f"compartments with counts: {sorted(held)}",
+            "name them alike; a compartment without uptake has counts of 0",
+        )
+    return {name: gy_kg_per_gbq * held[name] / require_positive(mass, f"mass of {name}", "kg") for name, mass in mass_kg.items()}
