@@ -97,7 +97,7 @@ def _views_of(header: Header, options: ReadOptions, book: FaultBook) -> list[Pla
         require_counts(values[index], header)
         counts, how = upright(values[index], data, index, side)
         notes = tuple(note for note in (window_note, how) if note)
-        views.append(PlanarView(side, CountsMap(counts[np.newaxis], planar_grid(data)), replace(facts, notes=notes)))
+        views.append(PlanarView(side, CountsMap(counts[np.newaxis], planar_grid(data, index, side)), replace(facts, notes=notes)))
     return views
 
 

@@ -107,10 +107,31 @@ def upright(frame: npt.NDArray[np.float32], data: Dataset, index: int, side: Sid
     return np.ascontiguousarray(turned), f"{side} view {how}: columns run to the patient's left, rows to the feet"
 
 
-def planar_grid(data: Dataset) -> Grid:
-    """Grid of an upright planar view: columns along +x (left), rows along −z (feet), depth along y; the origin is nominal."""
+def _corner_mm(data: Dataset, index: int, side: Side, spacing_mm: tuple[float, float]) -> npt.NDArray[np.float64]:
+    """LPS position of the first pixel of the upright view; the origin where the detector states no position and orientation."""
+    detector = _detector(data, index)
+    position, cosines = numbers(detector, "ImagePositionPatient"), numbers(detector, "ImageOrientationPatient")
+    if len(position) != 3 or len(cosines) != 6:
+        return np.zeros(3)
+    along_row, along_column = directions(cosines, "planar view")
+    columns, rows = _stored_axes(data, index, side)
+    size = image_size(data)
+    corner = np.array(position, dtype=np.float64)
+    if columns == "R":
+        corner = corner + (size[1] - 1) * spacing_mm[1] * np.asarray(along_row)
+    if rows == "H":
+        corner = corner + (size[0] - 1) * spacing_mm[0] * np.asarray(along_column)
+    return corner
+
+
+def planar_grid(data: Dataset, index: int, side: Side) -> Grid:
+    """Grid of an upright planar view: columns along +x (left), rows along −z (feet), depth along y.
+
+    The first pixel lies where the detector says; the origin is nominal where it says nothing.
+    """
     rows, columns = image_size(data)
     between_rows, between_columns = pixel_spacing(data)
     affine = np.zeros((4, 4))
     affine[1, 0], affine[2, 1], affine[0, 2], affine[3, 3] = PLANAR_DEPTH_MM, -between_rows, between_columns, 1.0
+    affine[:3, 3] = _corner_mm(data, index, side, (between_rows, between_columns))
     return Grid((1, rows, columns), affine, text(data, "FrameOfReferenceUID") or UNSTATED_FRAME)
