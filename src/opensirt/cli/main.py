@@ -1,0 +1,270 @@
+"""The command line. Commands load what they need when they run, so that help and completion stay instant."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from opensirt._version import __version__
+from opensirt.cli import words
+from opensirt.cli.read_words import instant, pairs, rules
+from opensirt.cli.talk import Manner, Report, answer
+from opensirt.workflow.options import ImportOptions, PlanOptions, WorkupOptions
+
+if TYPE_CHECKING:
+    from opensirt.radioembolisation.treatment.proposal import PlanProposal
+    from opensirt.workflow.doctor import Health
+    from opensirt.workflow.dose import DoseSummary
+    from opensirt.workflow.dvh import DvhSummary
+    from opensirt.workflow.import_study import ImportSummary
+    from opensirt.workflow.workup import WorkupReport
+
+app = typer.Typer(
+    name="opensirt",
+    help="Selective internal radiation therapy: from a DICOM study to an explained, personalised plan. Research use; not a medical device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 4 if a critical finding or an import fault came back.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an error arose.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed makes the same patient.")]
+Labels = Annotated[
+    Path | None, typer.Option("--labels", help="Label map on the CT (NIfTI or MetaImage, TotalSegmentator numbers).")
+]
+TimeZone = Annotated[
+    str, typer.Option("--time-zone", help="Zone of the department's clocks, e.g. Europe/London, for files without offset.")
+]
+TrueNuclide = Annotated[str, typer.Option("--true-nuclide", help="What was injected, where PET headers name another nuclide.")]
+CaseId = Annotated[str, typer.Option("--id", help="Pseudonym of a new case; never a name or hospital number.")]
+Spacing = Annotated[float | None, typer.Option("--spacing-mm", min=1.0, max=10.0, help="Spacing of the working grid.")]
+Density = Annotated[str, typer.Option("--density-model", help="'Schneider 2000' or '(HU + 1000)/1000'.")]
+
+
+class TherapyNuclide(StrEnum):
+    """Nuclides that a treatment can be made with."""
+
+    Y90 = "Y-90"
+    HO166 = "Ho-166"
+
+
+class Engine(StrEnum):
+    """Dose engines."""
+
+    LOCAL = "local"
+    KERNEL = "kernel"
+    KERNEL_DENSITY = "kernel-density"
+
+
+class ProductName(StrEnum):
+    """Microsphere products."""
+
+    GLASS = "glass"
+    RESIN = "resin"
+    HO166 = "ho166"
+
+
+class Intent(StrEnum):
+    """What the activity is chosen for."""
+
+    UP_TO_LIMITS = "up-to-limits"
+    REACH_TARGET = "reach-target"
+    GIVEN = "given"
+
+
+class Indication(StrEnum):
+    """Tumour types with limits or targets of their own."""
+
+    NET = "NET"
+    HCC = "HCC"
+    ICC = "ICC"
+    MCRC = "mCRC"
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"opensirt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")] = False,
+) -> None:
+    pass
+
+
+@app.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of DICOM files, at any depth.")],
+    case: Annotated[Path, typer.Option("--case", metavar="FOLDER", help="Case folder; made if it does not exist.")],
+    case_id: CaseId = "",
+    time_zone: TimeZone = "",
+    true_nuclide: TrueNuclide = "",
+    labels: Labels = None,
+    json: AsJson = False,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """Read a folder of DICOM into a case, with every fault on the way."""
+
+    def work(report: Report) -> ImportSummary:
+        from opensirt.workflow.import_study import run_import
+
+        return run_import(folder, case, ImportOptions(case_id, time_zone, true_nuclide, labels), report)
+
+    answer(work, words.import_lines, Manner("import", json, strict, debug))
+
+
+@app.command()
+def workup(
+    case: Annotated[Path, typer.Argument(metavar="CASE", help="Case folder with an imported study.")],
+    spacing_mm: Spacing = None,
+    density_model: Density = "Schneider 2000",
+    json: AsJson = False,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """Lung shunt, lung mass, perfusion and extrahepatic uptake of a case."""
+
+    def work(report: Report) -> WorkupReport:
+        from opensirt.workflow.workup import run_workup
+
+        return run_workup(case, WorkupOptions(spacing_mm=spacing_mm, density=density_model), report)
+
+    answer(work, words.number_lines, Manner("workup", json, strict, debug))
+
+
+@app.command()
+def plan(
+    source: Annotated[Path, typer.Argument(metavar="CASE|DIR", help="Case folder, or a folder of DICOM.")],
+    product: Annotated[ProductName, typer.Option(help="Microspheres.")],
+    out: Out,
+    treatment_at: Annotated[
+        str, typer.Option(help="Planned instant of administration with offset: 2026-03-04T10:00:00+01:00.")
+    ] = "",
+    indication: Annotated[Indication, typer.Option(help="Tumour type.")] = Indication.NET,
+    setting: Annotated[str, typer.Option(help="Setting of the product's limits; the strictest where left out.")] = "",
+    intent: Annotated[Intent, typer.Option(help="What the activity is chosen for.")] = Intent.UP_TO_LIMITS,
+    target: Annotated[list[str] | None, typer.Option(metavar="STRUCTURE=GY", help="Mean dose to reach; repeatable.")] = None,
+    limit: Annotated[list[str] | None, typer.Option(metavar="STRUCTURE=GY", help="Mean dose not to exceed; repeatable.")] = None,
+    activity: Annotated[list[str] | None, typer.Option(metavar="TERRITORY=GBQ", help="With --intent given; repeatable.")] = None,
+    engine: Annotated[Engine, typer.Option(help="Engine for voxel dose and DVH.")] = Engine.KERNEL_DENSITY,
+    dose_constant: Annotated[str, typer.Option(help="Name of the dose constant; the nuclide's default where left out.")] = "",
+    residual: Annotated[float | None, typer.Option(min=0.0, max=0.5, help="Share that stays in vial and tubing, 0 to 0.5.")] = None,
+    reason: Annotated[str, typer.Option(help="Why --target and --limit are what they are.")] = "stated on the command line",
+    spacing_mm: Spacing = None,
+    density_model: Density = "Schneider 2000",
+    time_zone: TimeZone = "",
+    true_nuclide: TrueNuclide = "",
+    labels: Labels = None,
+    json: AsJson = False,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """Plan a case, or a folder of DICOM: plan.json, report.html and dose.dcm."""
+    options = PlanOptions(
+        product=product.value,
+        treatment_at=instant(treatment_at),
+        indication=indication.value,
+        setting=setting,
+        intent=intent.value,
+        activities_gbq=pairs(activity or (), "--activity"),
+        rules=(*rules("target", target or (), reason), *rules("limit", limit or (), reason)),
+        engine=engine.value,
+        dose_constant=dose_constant,
+        residual_fraction=residual,
+        workup=WorkupOptions(spacing_mm=spacing_mm, density=density_model),
+    )
+    reading = ImportOptions("", time_zone, true_nuclide, labels)
+
+    def work(report: Report) -> PlanProposal:
+        from opensirt.workflow.import_study import run_import
+        from opensirt.workflow.plan import run_plan
+
+        if reading == ImportOptions() or (source / "case.json").exists():
+            return run_plan(source, options, out, report)
+        run_import(source, out / "case", reading, lambda done: report(0.2 * done))
+        return run_plan(out / "case", options, out, lambda done: report(0.2 + 0.8 * done))
+
+    answer(work, words.plan_lines, Manner("plan", json, strict, debug))
+
+
+@app.command()
+def dose(
+    activity: Annotated[Path, typer.Option(metavar="FILE", help="Bq/mL at administration: NIfTI, MetaImage or DICOM.")],
+    nuclide: Annotated[TherapyNuclide, typer.Option(help="What decays.")],
+    engine: Annotated[Engine, typer.Option(help="Dose engine.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help=".nii.gz, .mha, or .dcm (RTDOSE) where the input is DICOM; Gy.")],
+    density: Annotated[Path | None, typer.Option(metavar="FILE", help="Mass density in g/mL.")] = None,
+    ct: Annotated[Path | None, typer.Option(metavar="FILE", help="CT in HU: NIfTI, MetaImage or DICOM.")] = None,
+    soft_tissue: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="With --ct: mask of liver or tumour; repeatable.")
+    ] = None,
+    density_model: Density = "Schneider 2000",
+    dose_constant: Annotated[str, typer.Option(help="Name of the dose constant; the nuclide's default where left out.")] = "",
+    administered_at: Annotated[
+        str, typer.Option(help="Instant of administration with offset, where DICOM does not state it.")
+    ] = "",
+    json: AsJson = False,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """Absorbed dose after full decay, Gy, from an activity map."""
+    at = instant(administered_at)
+
+    def work(report: Report) -> DoseSummary:
+        from opensirt.workflow.dose import DoseOptions, run_dose
+
+        masks = tuple(soft_tissue or ())
+        options = DoseOptions(activity, nuclide.value, engine.value, density, ct, masks, density_model, dose_constant, at)
+        return run_dose(options, out, report)
+
+    answer(work, words.dose_lines, Manner("dose", json, strict, debug))
+
+
+@app.command()
+def dvh(
+    dose: Annotated[Path, typer.Option(metavar="FILE", help="Dose in Gy: NIfTI or MetaImage.")],
+    mask: Annotated[Path, typer.Option(metavar="FILE", help="Label map: NIfTI or MetaImage.")],
+    label: Annotated[int | None, typer.Option(help="Number in the label map; every voxel that is not 0 where left out.")] = None,
+    d: Annotated[list[float] | None, typer.Option(metavar="PERCENT", help="D at this share of the volume; repeatable.")] = None,
+    v: Annotated[list[float] | None, typer.Option(metavar="GY", help="V at this dose; repeatable.")] = None,
+    json: AsJson = False,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """Exact dose-volume histogram of a structure."""
+
+    def work(report: Report) -> DvhSummary:
+        from opensirt.workflow.dvh import D_PERCENT, DvhOptions, run_dvh
+
+        return run_dvh(dose, mask, DvhOptions(label, tuple(d or D_PERCENT), tuple(v or ())), report)
+
+    answer(work, words.dvh_lines, Manner("dvh", json, strict, debug))
+
+
+@app.command()
+def doctor(
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where results would be written.")] = Path(),
+    json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Whether this installation can do its work. Uses no network."""
+
+    def work(report: Report) -> Health:
+        from opensirt.workflow.doctor import run_doctor
+
+        return run_doctor(folder, report)
+
+    answer(work, words.doctor_lines, Manner("doctor", json, strict=True, debug=debug))
+
+
+def run() -> Any:
+    """Entry point of the program."""
+    return app()

@@ -1,0 +1,73 @@
+"""Results in words for a person at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def import_lines(summary: Any) -> Iterable[str]:
+    """What an import found."""
+    yield f"case {summary.case_id}{' (synthetic)' if summary.synthetic else ''}"
+    yield f"{summary.volumes} volumes, {summary.planar_views} planar views, {len(summary.structures)} structures, {len(summary.faults)} faults"
+    if summary.structures:
+        yield "structures: " + ", ".join(summary.structures)
+
+
+def number_lines(result: Any) -> Iterable[str]:
+    """Every reported number with its 90 % interval."""
+    from opensirt.reports.numbers import interval_text, value_text
+
+    yield f"case {result.case_id}{' (synthetic)' if result.synthetic else ''}"
+    for number in result.numbers:
+        yield f"{number.label}: {value_text(number)} ({interval_text(number)})"
+
+
+def plan_lines(proposal: Any) -> Iterable[str]:
+    """The plan in short; the report says everything."""
+    from opensirt.reports.numbers import interval_text, value_text
+
+    yield f"case {proposal.case_id}{' (synthetic)' if proposal.synthetic else ''}: {proposal.product}, {proposal.treatment_at.isoformat()}"
+    for injection in proposal.injections:
+        number = proposal.number(injection.activity_key)
+        yield f"{injection.territory}: {value_text(number)} ({interval_text(number)}), 90 % interval in brackets"
+    for check in proposal.limits:
+        number = proposal.number(check.number_key)
+        binding = ", binds" if check.binding else ""
+        yield f"{check.role} {check.structure}: {value_text(number)} of {check.value_gy:g} Gy{binding} ({check.name})"
+
+
+def dose_lines(summary: Any) -> Iterable[str]:
+    """What was computed."""
+    yield f"{summary.file}: mean {summary.mean_gy:.4g} Gy, highest {summary.maximum_gy:.4g} Gy on {summary.grid}"
+    yield (
+        f"{summary.activity_gbq:.4g} GBq of {summary.nuclide} at administration, full decay, engine {summary.engine} {summary.engine_version}, "
+        f"{summary.gy_kg_per_gbq:g} Gy·kg/GBq ({summary.dose_constant})"
+    )
+    energy = summary.energy
+    yield f"energy: {energy.emitted_j:.4g} J emitted, {energy.deposited_j:.4g} J in the grid, {energy.left_grid_j:.4g} J left it"
+
+
+def dvh_lines(summary: Any) -> Iterable[str]:
+    """Mean, extremes, D and V."""
+    yield f"{summary.structure}: {summary.volume_ml:.4g} mL"
+    yield f"mean {summary.mean_gy:.4g} Gy, lowest {summary.minimum_gy:.4g} Gy, highest {summary.maximum_gy:.4g} Gy"
+    for point in summary.d:
+        yield f"D{point.percent:g} = {point.dose_gy:.4g} Gy"
+    for point in summary.v:
+        yield f"V{point.dose_gy:g} = {point.percent:.4g} %"
+
+
+def doctor_lines(health: Any) -> Iterable[str]:
+    """One line a check."""
+    yield f"opensirt {health.program_version}"
+    for check in health.checks:
+        yield f"{'good' if check.good else 'BAD '} {check.name}: {check.seen}"
+    yield "all is well" if health.healthy else "something is missing"
+
+
+def plain_lines(result: Any) -> Iterable[str]:
+    """A record as indented JSON, where no words say it better."""
+    from opensirt.encoding import pretty_json
+
+    yield pretty_json(result).rstrip("\n")
