@@ -68,6 +68,6 @@ def structure_named(name: str) -> Structure:
             if kind in _NAMED_BY_PLACE:
                 rest = plain[match.end() :].strip() if match.start() == 0 and plain[: match.end()].lower() in ("extrahepatic", "vessels") else ""
                 return Structure(kind, rest or plain)
-            rest = (plain[: match.start()] + " " + plain[match.end() :]).strip()
+            rest = " ".join((plain[: match.start()] + plain[match.end() :]).split())
             return Structure(kind, rest or plain)
     return Structure(StructureKind.OTHER, plain)

@@ -158,15 +158,18 @@ def _one_structure(roi: Dataset, entry: Dataset, header: Header, references: Map
     series_uid = text(data, "SeriesInstanceUID")
     label = text(entry, "ROIName") or f"ROI {text(entry, 'ROINumber')}"
     contours, images, faults = _closed_contours(roi, label)
+    for code, what in faults:
+        book.add(code, what, series_uid=series_uid, instance=header.instance)
     if not contours:
         raise Refused("structure.empty", f"structure {label!r}")
     frame = text(entry, "ReferencedFrameOfReferenceUID")
     reference = find_reference(_referenced_series(data, frame), frame, references, label)
     absent = images - reference.instances
     if absent:
-        faults.append(("structure.slice_missing", f"structure {label!r}: {len(absent)} of {len(images)} images"))
+        what = f"structure {label!r}: {len(absent)} of {len(images)} images"
+        book.add("structure.slice_missing", what, series_uid=series_uid, instance=header.instance)
     inside, more = mask_from_contours(contours, reference.grid, label)
-    for code, what in (*faults, *more):
+    for code, what in more:
         book.add(code, what, series_uid=series_uid, instance=header.instance)
     if not inside.any():
         raise Refused("structure.empty", f"structure {label!r} holds no voxel's centre")
