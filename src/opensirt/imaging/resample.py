@@ -193,12 +193,20 @@ def occupancy(mask: Mask, grid: Grid) -> Occupancy:
     if mask.grid.is_same_as(grid):
         return Occupancy(mask.inside.astype(np.float32), grid, mask.structure)
     fraction = np.zeros(grid.shape, dtype=np.float32)
-    near = _windows(mask, grid)
-    if near is not None:
-        of_source, of_target = near
-        part = volume_average(_pieces_of(mask.inside[of_source]), _cut(mask.grid, of_source), _cut(grid, of_target), 0.0)
-        fraction[of_target] = np.minimum(part, 1.0)  # weights of float32 sum to 1 within 1e-7
+    filled = _filled(mask, grid)
+    if filled is not None:
+        fraction[filled[1]] = filled[0]
     return Occupancy(fraction, grid, mask.structure)
+
+
+def _filled(mask: Mask, grid: Grid) -> tuple[Float32Array, Window] | None:
+    """Filled fractions within the window of the target that the structure reaches; ``None`` where it reaches nothing."""
+    near = _windows(mask, grid)
+    if near is None:
+        return None
+    of_source, of_target = near
+    part = volume_average(_pieces_of(mask.inside[of_source]), _cut(mask.grid, of_source), _cut(grid, of_target), 0.0)
+    return np.minimum(part, np.float32(1.0)), of_target  # weights of float32 sum to 1 within 1e-7
 
 
 def _windows(mask: Mask, grid: Grid) -> tuple[Window, Window] | None:
@@ -230,7 +238,27 @@ def mask_on(mask: Mask, grid: Grid) -> Mask:
     """The mask on another grid: voxels that the structure fills at least by half. A no-op returns its input."""
     if mask.grid.is_same_as(grid):
         return mask
-    return Mask(occupancy(mask, grid).fraction >= 0.5, grid, mask.structure)
+    inside = np.zeros(grid.shape, dtype=np.bool_)
+    paint(inside, mask, grid)
+    return Mask(inside, grid, mask.structure)
+
+
+def paint(inside: npt.NDArray[np.bool_], mask: Mask, grid: Grid) -> None:
+    """Add to ``inside``, an array on ``grid``, the voxels that the structure fills at least by half; the rest is left as it is.
+
+    Parameters
+    ----------
+    inside : ndarray of bool, shape of ``grid``
+        Changed in place, within the structure's window only.
+    mask : Mask
+        On any grid of the frame.
+    grid : Grid
+        Where ``inside`` lies.
+    """
+    require_same_frame(mask.grid, grid, f"the mask of {mask.structure.key} and the target grid")
+    filled = _filled(mask, grid)
+    if filled is not None:
+        inside[filled[1]] |= filled[0] >= 0.5
 
 
 def hounsfield_on(ct: HounsfieldMap, grid: Grid) -> HounsfieldMap:

@@ -25,6 +25,11 @@ CLOSING_SPACING_MM = 2.0
 """Spacing at which vessels are closed: finer than any vessel that matters, eight times cheaper than a CT's own."""
 SMALLEST_LUNG_ML = 100.0
 """Air pockets below this volume (bowel, stomach, oesophagus) are not lung."""
+GAS_BELOW_HU = -930
+"""Mean of an air space below which it is gas in stomach or bowel, not lung: gas reads −1000 HU, blurred at its rim; inflated lungs with
+emphysema have a mean of −900 to −860 HU."""
+_LEAST_OF_LARGEST = 0.1
+"""A lung holds at least a tenth of the other, or of both where they hang together by the trachea; smaller pieces are pockets."""
 
 
 def _fill_in_plane(inside: BoolArray) -> BoolArray:
@@ -58,7 +63,10 @@ def body_by_threshold(ct: HounsfieldMap) -> Mask:
 
 
 def lungs_by_threshold(ct: HounsfieldMap, body: Mask | None = None) -> Mask:
-    """Both lungs: air inside the body below −400 HU, in pieces of at least 100 mL, vessels closed; trachea is removed by size.
+    """Both lungs: air inside the body below −400 HU, in pieces of at least 100 mL, vessels closed.
+
+    Gas in stomach and bowel is left out by its mean below −930 HU. Trachea and main bronchi, where they hang together with the lungs,
+    stay: 30 to 60 mL of air, less than 0.1 g.
 
     Parameters
     ----------
@@ -80,11 +88,16 @@ def lungs_by_threshold(ct: HounsfieldMap, body: Mask | None = None) -> Mask:
     labels, count = ndimage.label(air)
     sizes_ml = np.bincount(labels.ravel(), minlength=count + 1) * ct.grid.voxel_volume_ml
     sizes_ml[0] = 0.0
-    keep = sizes_ml >= SMALLEST_LUNG_ML
-    keep &= sizes_ml >= 0.1 * sizes_ml.max()
+    large = np.flatnonzero(sizes_ml >= SMALLEST_LUNG_ML)
+    mean_hu = ndimage.mean(ct.hu, labels, large) if large.size else np.empty(0)
+    lung_like = large[np.asarray(mean_hu) >= GAS_BELOW_HU]
+    keep = np.zeros(count + 1, dtype=bool)
+    if lung_like.size:
+        keep[lung_like] = sizes_ml[lung_like] >= _LEAST_OF_LARGEST * sizes_ml[lung_like].max()
     if not keep.any():
         raise MissingInput(
-            f"no air space of {SMALLEST_LUNG_ML:.0f} mL or more inside the body; the largest holds {sizes_ml.max():.0f} mL",
+            f"no lung-like air space of {SMALLEST_LUNG_ML:.0f} mL or more inside the body; the largest air space holds "
+            f"{sizes_ml.max():.0f} mL",
             "the lungs are outside the CT's field, or this is not a CT",
             "give a lung contour, or let lung mass fall back to its declared value",
         )

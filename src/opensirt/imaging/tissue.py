@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from opensirt.imaging.resample import mask_on, volume_average
+from opensirt.imaging.resample import paint, volume_average
 from opensirt.vocabulary.errors import MissingInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.geometry import Grid, require_same_frame, require_same_grid
@@ -123,14 +123,13 @@ def density_on(
     table = density_table(conversion, lowest, highest)
     if ct.padding_hu is not None and lowest <= ct.padding_hu <= highest:
         table[ct.padding_hu - lowest] = AIR_G_PER_ML
-    painted = None
+    painted = np.zeros(ct.grid.shape if soft_tissue else (0, 0, 0), dtype=np.bool_)
     for mask in soft_tissue:
-        inside = mask_on(mask, ct.grid).inside
-        painted = inside if painted is None else painted | inside
+        paint(painted, mask, ct.grid)
 
     def converted(window: tuple[slice, slice, slice]) -> npt.NDArray[np.float32]:
         density = np.take(table, ct.hu[window] - np.int32(lowest))
-        if painted is not None:
+        if painted.size:
             density[painted[window]] = soft.value
         return density
 
