@@ -14,22 +14,64 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import cattrs
+from cattrs.v import format_exception
 
 from opensirt.vocabulary.activity import require_time_zone
-from opensirt.vocabulary.errors import InconsistentInput, InvalidValue
+from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, OpensirtError
 from opensirt.vocabulary.measured import Measured
 
-__all__ = ["canonical_json", "from_json", "pretty_json", "structure", "to_json", "unstructure"]
+__all__ = ["canonical_json", "from_json", "parse_json", "pretty_json", "structure", "to_json", "unstructure"]
 
 T = TypeVar("T")
 
 
 def _read_instant(text: Any, _: Any) -> datetime:
-    return require_time_zone(datetime.fromisoformat(str(text)), "an instant in JSON")
+    if not isinstance(text, str):
+        raise InvalidValue(f"{text!r} is no instant")
+    try:
+        return require_time_zone(datetime.fromisoformat(text), "an instant in JSON")
+    except OpensirtError:
+        raise
+    except ValueError as error:
+        raise InvalidValue(f"{text!r} is no instant in ISO 8601") from error
+
+
+def _read_float(value: Any, _: Any) -> float:
+    # exactly a number: no text, no truth value, nothing turned silently into something else
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidValue(f"{value!r} is no finite number")
+    return float(value)
+
+
+def _read_int(value: Any, _: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidValue(f"{value!r} is no whole number")
+    return value
+
+
+def _read_bool(value: Any, _: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidValue(f"{value!r} is neither true nor false")
+    return value
+
+
+def _read_str(value: Any, _: Any) -> str:
+    if not isinstance(value, str):
+        raise InvalidValue(f"{value!r} is no text")
+    return value
 
 
 def _read_measured(value: Any, _: Any) -> Measured:
-    return Measured(float(value["value"]), {str(key): float(u) for key, u in value.get("contributions", {}).items()})
+    if not isinstance(value, Mapping) or not {"value"} <= value.keys() <= {"value", "contributions"}:
+        raise InvalidValue("a measured value has the fields value and contributions")
+    contributions = value.get("contributions", {})
+    if not isinstance(contributions, Mapping):
+        raise InvalidValue("contributions are numbers by source")
+    return Measured(_read_float(value["value"], float), {key: _read_float(u, float) for key, u in contributions.items()})
+
+
+def _fault(error: BaseException, type_: type | None) -> str:
+    return error.what if isinstance(error, OpensirtError) else str(format_exception(error, type_))
 
 
 @lru_cache(maxsize=1)
@@ -39,6 +81,10 @@ def _converter() -> cattrs.Converter:
     converter.register_structure_hook(datetime, _read_instant)
     converter.register_unstructure_hook(Measured, lambda m: {"value": m.value, "contributions": dict(m.contributions)})
     converter.register_structure_hook(Measured, _read_measured)
+    converter.register_structure_hook(float, _read_float)
+    converter.register_structure_hook(int, _read_int)
+    converter.register_structure_hook(bool, _read_bool)
+    converter.register_structure_hook(str, _read_str)
     return converter
 
 
@@ -57,8 +103,8 @@ def structure(data: Any, type_: type[T]) -> T:
     """
     try:
         return _converter().structure(data, type_)
-    except (cattrs.BaseValidationError, cattrs.StructureHandlerNotFoundError) as error:
-        faults = cattrs.transform_error(error) if isinstance(error, cattrs.BaseValidationError) else [str(error)]
+    except cattrs.BaseValidationError as error:
+        faults = cattrs.transform_error(error, format_exception=_fault)
         raise InvalidValue(f"not a valid {type_.__name__}: {'; '.join(faults)}", "", "mend the named fields") from error
 
 
@@ -87,6 +133,35 @@ def pretty_json(value: Any) -> str:
     return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        doubled = sorted({key for key in keys if keys.count(key) > 1})
+        raise InvalidValue(f"JSON states {', '.join(doubled)} twice", "which one holds cannot be known", "leave one out")
+    return found
+
+
+def _no_constant(name: str) -> float:
+    raise InvalidValue(f"{name} in JSON", "it is no number of JSON", "leave the field out or give a number")
+
+
+def parse_json(text: str) -> Any:
+    """Plain JSON types of a text; NaN, infinities and doubled keys are refused.
+
+    Raises
+    ------
+    InvalidValue
+        With line and column.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise InvalidValue(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}", "", "check the file") from error
+    except RecursionError as error:
+        raise InvalidValue("JSON is nested too deeply", "", "check the file") from error
+
+
 def to_json(value: Any, schema: str, version: int) -> str:
     """A document: ``schema``, ``version`` and the value's fields, indented."""
     plain = unstructure(value)
@@ -107,10 +182,7 @@ def from_json(text: str, type_: type[T], schema: str, version: int) -> T:
     InconsistentInput
         If schema or version are not the ones asked for.
     """
-    try:
-        plain = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidValue(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}", "", "check the file") from error
+    plain = parse_json(text)
     if not isinstance(plain, dict) or plain.get("schema") != schema or plain.get("version") != version:
         found = (plain.get("schema"), plain.get("version")) if isinstance(plain, dict) else type(plain).__name__
         raise InconsistentInput(

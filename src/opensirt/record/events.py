@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
-from opensirt.encoding import canonical_json
+from opensirt.encoding import canonical_json, unstructure
 from opensirt.vocabulary.activity import require_time_zone
 from opensirt.vocabulary.errors import CaseError
 
@@ -40,6 +40,8 @@ class Event:
 
     Attributes
     ----------
+    case : str
+        Pseudonym of the case; ``(case, seq)`` is unique.
     seq : int
         Number within the case, from 1.
     kind : EventKind
@@ -60,6 +62,7 @@ class Event:
         SHA-256 over the canonical JSON of everything above.
     """
 
+    case: str
     seq: int
     kind: EventKind
     who: str
@@ -71,36 +74,44 @@ class Event:
     sha256: str = ""
 
 
+@dataclass(frozen=True)
+class Particulars:
+    """What else an event says: reason, artefacts produced, numbers for the registry."""
+
+    why: str = ""
+    artefacts: Sequence[Artefact] = ()
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
 def chain_sha256(record: Mapping[str, object]) -> str:
     """SHA-256 over canonical JSON (sorted keys, no spaces, UTF-8) of a record that names the hash before it."""
     return hashlib.sha256(canonical_json(record).encode()).hexdigest()
 
 
 def _digest(event: Event) -> str:
-    from opensirt.encoding import unstructure
-
     return chain_sha256({key: value for key, value in unstructure(event).items() if key != "sha256"})
 
 
 def next_event(
-    before: Sequence[Event],
-    kind: EventKind,
-    who: str,
-    at: datetime,
-    *,
-    why: str = "",
-    artefacts: Sequence[Artefact] = (),
-    numbers: Mapping[str, float] | None = None,
+    case: str, before: Sequence[Event], kind: EventKind, who: str, at: datetime, more: Particulars | None = None
 ) -> Event:
-    """The event that follows a chain, sealed with its hash."""
+    """The event that follows a chain, sealed with its hash.
+
+    Raises
+    ------
+    InvalidValue
+        If the instant has no time zone or a number is not finite.
+    """
     require_time_zone(at, "the instant of an event")
+    more = more or Particulars()
     previous = before[-1].sha256 if before else FIRST
-    open_event = Event(len(before) + 1, kind, who, at, why, tuple(artefacts), dict(numbers or {}), previous)
-    return Event(**{**open_event.__dict__, "sha256": _digest(open_event)})
+    as_floats = {key: float(value) for key, value in more.numbers.items()}  # 1 and 1.0 are two texts but must be one hash
+    open_event = Event(case, len(before) + 1, kind, who, at, more.why, tuple(more.artefacts), as_floats, previous)
+    return replace(open_event, sha256=_digest(open_event))
 
 
-def verify_chain(events: Sequence[Event]) -> None:
-    """Check numbers, links and hashes of a chain.
+def verify_chain(events: Sequence[Event], case: str) -> None:
+    """Check case, numbers, links and hashes of a chain.
 
     Raises
     ------
@@ -109,10 +120,16 @@ def verify_chain(events: Sequence[Event]) -> None:
     """
     previous = FIRST
     for number, event in enumerate(events, start=1):
-        if event.seq != number or event.previous != previous or event.sha256 != _digest(event):
-            what = "number" if event.seq != number else "link" if event.previous != previous else "content"
+        checks = {
+            "case": event.case == case,
+            "number": event.seq == number,
+            "link": event.previous == previous,
+            "content": event.sha256 == _digest(event),
+        }
+        wrong = [name for name, good in checks.items() if not good]
+        if wrong:
             raise CaseError(
-                f"event {number} of the case has a wrong {what}",
+                f"event {number} of the case has a wrong {wrong[0]}",
                 "the chain of events was altered after it was written",
                 "restore the case from a backup",
             )

@@ -6,27 +6,28 @@ event that makes it known is appended last. A run killed at any moment leaves th
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from opensirt.encoding import canonical_json, structure, unstructure
-from opensirt.record.events import Artefact, Event, EventKind, next_event, verify_chain
+from opensirt.encoding import canonical_json, from_json, parse_json, structure, to_json
+from opensirt.record.events import Artefact, Event, EventKind, Particulars, next_event, verify_chain
 from opensirt.store.volume_files import Volume, geometry_of, volume_from
-from opensirt.vocabulary.errors import CaseError, MissingInput
+from opensirt.vocabulary.errors import CaseError, InconsistentInput, InvalidValue, MissingInput, OpensirtError
 from opensirt.vocabulary.findings import Finding, Severity
 
 SCHEMA = "opensirt.case"
 VERSION = 1
+LOCK = ".lock"
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -53,6 +54,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 @dataclass(frozen=True)
+class CaseHead:
+    """What ``case.json`` says."""
+
+    case_id: str
+    synthetic: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True)
 class CaseFolder:
     """An opened case. Create with :func:`create_case`, open with :func:`open_case`."""
 
@@ -62,7 +72,7 @@ class CaseFolder:
 
     def events(self) -> tuple[tuple[Event, ...], tuple[Finding, ...]]:
         """All whole events, verified; a torn last line (a write cut off by a crash) is left out and reported."""
-        return _read_events(self.path / "events.jsonl")
+        return _read_events(self.path / "events.jsonl", self.case_id)
 
     def save_volume(self, volume: Volume) -> str:
         """Keep a volume; returns its content hash. Keeping the same volume twice costs nothing."""
@@ -91,12 +101,39 @@ class CaseFolder:
         ------
         MissingInput
             If the case does not hold it.
+        CaseError
+            If its files are damaged.
         """
         sidecar = self.path / "volumes" / f"{digest}.json"
         if not sidecar.exists():
             raise MissingInput(f"the case holds no volume {digest[:12]}…", self.case_id, "import the study again")
-        array = np.load(self.path / "volumes" / f"{digest}.npy", mmap_mode="r")
-        return volume_from(array, json.loads(sidecar.read_text("utf-8")))
+        try:
+            array = np.load(self.path / "volumes" / f"{digest}.npy", mmap_mode="r")
+            return volume_from(array, parse_json(sidecar.read_text("utf-8")))
+        except (OSError, ValueError, EOFError, KeyError) as error:
+            raise CaseError(
+                f"volume {digest[:12]}… of the case is damaged", self.case_id, "restore the case from a backup"
+            ) from error
+
+    def verify(self) -> None:
+        """Read everything once: the chain of events, and every volume and artefact against its hash.
+
+        Raises
+        ------
+        CaseError
+            Naming the first that is damaged.
+        """
+        self.events()
+        for sidecar in sorted((self.path / "volumes").glob("*.json")):
+            if self.load_volume(sidecar.stem).sha256 != sidecar.stem:
+                raise CaseError(
+                    f"volume {sidecar.stem[:12]}… of the case is damaged", self.case_id, "restore the case from a backup"
+                )
+        for path in sorted((self.path / "artefacts").glob("[!.]*")):
+            if hashlib.sha256(path.read_bytes()).hexdigest() != path.name.partition(".")[0]:
+                raise CaseError(
+                    f"artefact {path.name[:12]}… of the case is damaged", self.case_id, "restore the case from a backup"
+                )
 
     def save_artefact(self, text: str, schema: str, version: int, suffix: str = "json") -> Artefact:
         """Keep a document; returns what an event says of it."""
@@ -135,12 +172,13 @@ class CaseFolder:
         who: str,
         at: datetime,
         *,
+        why: str = "",
         artefacts: Sequence[Artefact] = (),
         numbers: Mapping[str, float] | None = None,
     ) -> Event:
         """Append one event, durably; call inside :meth:`writing`."""
         events, _ = self.events()
-        event = next_event(events, kind, who, at, artefacts=artefacts, numbers=numbers)
+        event = next_event(self.case_id, events, kind, who, at, Particulars(why, artefacts, numbers or {}))
         _mend_torn_line(self.path / "events.jsonl")
         with (self.path / "events.jsonl").open("ab") as file:
             file.write(canonical_json(event).encode() + b"\n")
@@ -156,46 +194,39 @@ class CaseFolder:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the case for writing: a second writer is refused; the lock of a process that no longer runs is taken over."""
-        lock = self.path / ".lock"
-        _take_lock(lock)
+        """Hold the case for writing; a second writer is refused. The system frees the lock of a process that ends, however it ends.
+
+        Raises
+        ------
+        CaseError
+            If another process holds the case.
+        """
+        descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
+            _lock(descriptor)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{socket.gethostname()} {os.getpid()}".encode(), 0)
+            _sweep(self.path)
             yield
         finally:
-            with suppress(FileNotFoundError):
-                lock.unlink()
+            os.close(descriptor)
 
 
-def _take_lock(lock: Path) -> None:
-    mine = f"{socket.gethostname()} {os.getpid()}"
-    for _ in range(2):
-        try:
-            descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        except FileExistsError:
-            holder = lock.read_text("utf-8").split() if lock.exists() else []
-            if len(holder) == 2 and holder[0] == socket.gethostname() and not _runs(int(holder[1])):
-                with suppress(FileNotFoundError):
-                    lock.unlink()
-                continue
-            raise CaseError(
-                "the case is being written by another process",
-                " ".join(holder),
-                f"wait for it; if it no longer runs, delete {lock.name} in the case folder",
-            ) from None
-        with os.fdopen(descriptor, "w") as file:
-            file.write(mine)
-        return
-    raise CaseError("the case's lock could not be taken", lock.name, "try again")
-
-
-def _runs(process: int) -> bool:
+def _lock(descriptor: int) -> None:
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace")
+        raise CaseError(
+            "the case is being written by another process", f"host and process: {holder}", "wait for it, then run again"
+        ) from error
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a run that was cut off left half-written; nothing ever refers to it."""
+    for folder in (path, path / "volumes", path / "artefacts"):
+        for leftover in folder.glob(".*.tmp*"):
+            leftover.unlink(missing_ok=True)
 
 
 def _lines(path: Path) -> tuple[list[bytes], bytes]:
@@ -204,14 +235,25 @@ def _lines(path: Path) -> tuple[list[bytes], bytes]:
     return (whole.split(b"\n") if whole else []), torn
 
 
-def _read_events(path: Path) -> tuple[tuple[Event, ...], tuple[Finding, ...]]:
+def _read_events(path: Path, case_id: str) -> tuple[tuple[Event, ...], tuple[Finding, ...]]:
     lines, torn = _lines(path)
-    events = tuple(structure(json.loads(line), Event) for line in lines)
-    verify_chain(events)
+    events = tuple(_event(line, number) for number, line in enumerate(lines, start=1))
+    verify_chain(events, case_id)
     if not torn:
         return events, ()
     message = f"the last line of events.jsonl is incomplete ({len(torn)} bytes) · a run was cut off while writing it; everything before it is whole · nothing to do"
     return events, (Finding("case.torn_event", Severity.NOTE, message),)
+
+
+def _event(line: bytes, number: int) -> Event:
+    try:
+        return structure(parse_json(line.decode()), Event)
+    except (InvalidValue, UnicodeDecodeError) as error:
+        raise CaseError(
+            f"event {number} of the case cannot be read",
+            "the chain of events was altered after it was written",
+            "restore the case from a backup",
+        ) from error
 
 
 def _mend_torn_line(path: Path) -> None:
@@ -227,33 +269,38 @@ def _mend_torn_line(path: Path) -> None:
 
 
 def create_case(path: Path, case_id: str, *, synthetic: bool, who: str, at: datetime) -> CaseFolder:
-    """Make a new case folder.
+    """Make a new case folder; it appears whole or not at all.
 
     Raises
     ------
     CaseError
         If the folder exists and is not empty.
+    InvalidValue
+        If the pseudonym is empty.
     """
-    if path.exists() and any(path.iterdir()):
+    if not case_id.strip():
+        raise InvalidValue("a case without a pseudonym", "", "give one, e.g. C-0042; never a name or hospital number")
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise CaseError(
             f"folder {path.name!r} is not empty",
             "a case needs a folder of its own",
             "give another folder, or open the case that is there",
         )
-    for folder in (path, path / "volumes", path / "artefacts"):
-        folder.mkdir(parents=True, exist_ok=True)
-    case = CaseFolder(path, case_id, synthetic)
-    with case.writing():
-        case.append(EventKind.CASE_CREATED, who, at)
-        head: dict[str, Any] = {
-            "schema": SCHEMA,
-            "version": VERSION,
-            "case_id": case_id,
-            "synthetic": synthetic,
-            "created_at": unstructure(at),
-        }
-        write_atomically(path / "case.json", (json.dumps(head, indent=2) + "\n").encode())
-    return case
+    path.parent.mkdir(parents=True, exist_ok=True)
+    making = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(making, ignore_errors=True)
+    try:
+        for folder in (making, making / "volumes", making / "artefacts"):
+            folder.mkdir()
+        head = CaseHead(case_id, synthetic, at)
+        write_atomically(making / "case.json", to_json(head, SCHEMA, VERSION).encode())
+        CaseFolder(making, case_id, synthetic).append(EventKind.CASE_CREATED, who, at)
+        _sync_folder(making)
+        making.rename(path)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    _sync_folder(path.parent)
+    return CaseFolder(path, case_id, synthetic)
 
 
 def open_case(path: Path) -> CaseFolder:
@@ -271,11 +318,9 @@ def open_case(path: Path) -> CaseFolder:
             "it is not a case, or its creation was cut off",
             "import a study into a new case folder",
         )
-    head = json.loads(head_path.read_text("utf-8"))
-    if head.get("schema") != SCHEMA or head.get("version") != VERSION:
-        raise CaseError(
-            f"case.json is {head.get('schema')} version {head.get('version')}, not {SCHEMA} version {VERSION}",
-            path.name,
-            "open it with the program version that wrote it",
-        )
-    return CaseFolder(path, str(head["case_id"]), bool(head["synthetic"]))
+    try:
+        head = from_json(head_path.read_text("utf-8"), CaseHead, SCHEMA, VERSION)
+    except (InvalidValue, InconsistentInput, UnicodeDecodeError) as error:
+        what = error.what if isinstance(error, OpensirtError) else "it is not UTF-8"
+        raise CaseError(f"case.json cannot be used: {what}", path.name, "open it with the program version that wrote it") from error
+    return CaseFolder(path, head.case_id, head.synthetic)
