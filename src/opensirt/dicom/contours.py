@@ -58,7 +58,7 @@ def slice_polygons(inside: BoolArray) -> list[FloatArray]:
     for number, box in enumerate(ndimage.find_objects(labels), start=1):
         part = np.pad(labels[box] == number, 1)
         corner = np.array([box[0].start - 1.0, box[1].start - 1.0])
-        rings = [_without_straights(ring[:-1]) + corner for ring in find_contours(part.astype(np.float64), 0.5)]
+        rings = [_without_straights(ring[:-1]) + corner for ring in find_contours(part.astype(np.float64), 0.5)]  # type: ignore[no-untyped-call]
         rings.sort(key=_area, reverse=True)
         polygons.append(_keyholed(rings[0], rings[1:]))
     assert len(polygons) == count

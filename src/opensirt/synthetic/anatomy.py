@@ -16,8 +16,10 @@ Field = npt.NDArray[np.float32]
 
 FINE_MM = 2.0
 """Spacing of the truth."""
-MARKERS_LPS_MM = ((-140.0, 128.0, 60.0), (95.0, 132.0, -70.0), (150.0, 118.0, 150.0))
-"""Dense beads on the couch, one far along each axis from the others: an axis swapped or flipped moves them."""
+AIR_G_PER_ML = 0.00121
+MARKERS_MM = ((-140.0, 60.0), (95.0, -70.0), (150.0, 150.0))
+"""Left and head coordinate of dense beads below the couch, each far along an axis from the others: an axis swapped or flipped
+moves them."""
 
 
 @attrs.frozen(eq=False)
@@ -25,7 +27,8 @@ class Anatomy:
     """Density, CT numbers and signed distances (mm, negative inside) on the fine grid.
 
     ``distance`` has the keys body, liver, lung_left, lung_right, stomach; ``lung_density_bias`` is what the CT's apparent lung density
-    is multiplied by (breathing, calibration): the scanner's secret.
+    is multiplied by (breathing, calibration): the scanner's secret. ``markers_lps_mm`` are the centres of the beads, and
+    ``lungs_seen_fraction`` is the part of the lungs that the field of view holds (1 in a synthetic body).
     """
 
     grid: Grid
@@ -33,6 +36,8 @@ class Anatomy:
     hu: Field
     distance: dict[str, Field]
     lung_density_bias: float
+    markers_lps_mm: tuple[tuple[float, float, float], ...] = ()
+    lungs_seen_fraction: float = 1.0
 
 
 def fine_grid(low_mm: tuple[float, float, float], high_mm: tuple[float, float, float], frame: str) -> Grid:
@@ -53,6 +58,22 @@ def coordinates(grid: Grid) -> tuple[Field, Field, Field]:
     y = (origin[1] + FINE_MM * np.arange(nj, dtype=np.float32))[None, :, None]
     z = (origin[2] + FINE_MM * np.arange(nk, dtype=np.float32))[:, None, None]
     return x.astype(np.float32), y.astype(np.float32), z.astype(np.float32)
+
+
+def linear_along(field: Field, axis: int, position: npt.NDArray[np.float64], outside: float) -> Field:
+    """Linear samples along one axis at fractional indices; ``outside`` where they leave the field."""
+    count = field.shape[axis]
+    low = np.clip(np.floor(position).astype(np.intp), 0, count - 1)
+    high = np.minimum(low + 1, count - 1)
+    shape = [1, 1, 1]
+    shape[axis] = -1
+    weight = (position - low).astype(np.float32).reshape(shape)
+    below = field.take(low, axis=axis)
+    result = below + weight * (field.take(high, axis=axis) - below)
+    index = [slice(None)] * 3
+    index[axis] = np.flatnonzero((position < 0.0) | (position > count - 1.0))  # type: ignore[call-overload]
+    result[tuple(index)] = outside
+    return np.asarray(result, dtype=np.float32)
 
 
 def ellipsoid(xyz: tuple[Field, Field, Field], centre: tuple[float, ...], radii: tuple[float, ...], power: float = 2.0) -> Field:
@@ -91,6 +112,96 @@ def _liver(xyz: tuple[Field, Field, Field], scale: float, tilt: float) -> Field:
     return _smooth_union(right, left, 18.0)
 
 
+def _organs(xyz: tuple[Field, Field, Field], body: Field, liver: Field) -> dict[str, Field]:
+    """Signed distances of everything but body and lungs; the liver cut back by what it lies against."""
+    x, y, z = xyz
+    flat = (z * 0.0).astype(np.float32)
+    organs = {
+        "heart": ellipsoid(xyz, (28.0, -30.0, 100.0), (50.0, 46.0, 55.0)),
+        "spine": np.minimum(
+            ellipsoid((x, y, flat), (0.0, 62.0, 0.0), (22.0, 19.0, 300.0)), tube(xyz, [(0, 92, -200), (0, 92, 300)], 9.0)
+        ),
+        "stomach": ellipsoid(xyz, (66.0, -38.0, -28.0), (42.0, 34.0, 50.0)),
+        "spleen": ellipsoid(xyz, (118.0, 42.0, 2.0), (27.0, 40.0, 52.0)),
+        "kidneys": np.minimum(
+            ellipsoid(xyz, (-58.0, 62.0, -78.0), (27.0, 25.0, 54.0)), ellipsoid(xyz, (66.0, 60.0, -66.0), (26.0, 25.0, 56.0))
+        ),
+        "muscles": np.minimum(
+            ellipsoid((x, y, flat), (-42.0, 84.0, 0.0), (30.0, 20.0, 300.0)), ellipsoid((x, y, flat), (42.0, 84.0, 0.0), (30.0, 20.0, 300.0))
+        ),
+        "aorta": tube(xyz, [(16.0, 40.0, -200.0), (18.0, 42.0, 180.0)], 10.5),
+        "cava": tube(xyz, [(-24.0, 40.0, -200.0), (-24.0, 36.0, 60.0), (-10.0, 14.0, 92.0)], 11.0),
+        "gallbladder": ellipsoid(xyz, (-38.0, -52.0, -34.0), (15.0, 17.0, 30.0)),
+    }
+    artery = tube(xyz, [(16.0, 32.0, -18.0), (6.0, 0.0, -14.0), (-22.0, -10.0, -8.0), (-46.0, -4.0, 4.0), (-70.0, 6.0, 16.0)], 3.2)
+    organs["artery"] = np.minimum(artery, tube(xyz, [(-22.0, -10.0, -8.0), (-4.0, -30.0, 14.0), (20.0, -44.0, 26.0)], 2.6))
+    clear = np.maximum(-(organs["cava"] - 1.0), -(organs["spine"] - 8.0))
+    organs["liver"] = np.maximum(np.maximum(liver, -(organs["gallbladder"] - 1.0)), clear).astype(np.float32)
+    wave = np.sin(2.0 * np.pi * (z + 0.35 * y) / np.float32(26.0))
+    ribs = np.maximum(np.abs(body + 19.0) - 4.5, (0.35 - wave) * 12.0)
+    organs["ribs"] = np.where(z > -70.0, ribs, np.float32(50.0)).astype(np.float32)
+    return organs
+
+
+def _lungs(xyz: tuple[Field, Field, Field], body: Field, organs: dict[str, Field]) -> dict[str, Field]:
+    """Signed distances of both lungs, kept clear of what they lie against."""
+    wall = np.maximum(body + 24.0, -(organs["spine"] - 6.0))
+    middle = np.maximum(-(organs["heart"] - 4.0), -(organs["aorta"] - 3.0))
+    common = np.maximum(np.maximum(wall, middle), -(organs["liver"] - np.float32(4.0)))
+    right = ellipsoid(xyz, (-84.0, 14.0, 118.0), (66.0, 82.0, 128.0), 2.4)
+    left = ellipsoid(xyz, (88.0, 18.0, 124.0), (60.0, 80.0, 120.0), 2.4)
+    return {
+        "lung_right": np.maximum(np.maximum(right, common), -(organs["cava"] - 3.0)).astype(np.float32),
+        "lung_left": np.maximum(np.maximum(left, common), np.maximum(-(organs["spleen"] - 6.0), -(organs["stomach"] - 6.0))).astype(np.float32),
+    }
+
+
+def _bowel(xyz: tuple[Field, Field, Field]) -> Field:
+    """A winding pattern for the loops below the liver, negative inside a loop."""
+    x, y, z = xyz
+    first = np.sin(x / 9.0 + 2.0 * np.sin(z / 23.0)) + np.sin(y / 11.0 + 2.0 * np.sin(x / 31.0))
+    return np.asarray(0.1 - first - np.sin(z / 10.0 + 2.0 * np.sin(y / 29.0)), dtype=np.float32)
+
+
+class _Paint:
+    """Density and CT numbers while organs are laid over each other; the later one wins."""
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        self.density = np.full(shape, AIR_G_PER_ML, dtype=np.float32)
+        self.hu = np.full(shape, -1000.0, dtype=np.float32)
+
+    def fill(self, inside: npt.NDArray[np.bool_], g_per_ml: float, ct_number: float) -> None:
+        """Give every voxel of ``inside`` one density and CT number."""
+        where = np.broadcast_to(inside, self.hu.shape)
+        self.density[where], self.hu[where] = g_per_ml, ct_number
+
+
+def _painted(xyz: tuple[Field, Field, Field], body: Field, organs: dict[str, Field], liver_g_per_ml: float) -> _Paint:
+    z = xyz[2]
+    paint = _Paint(organs["liver"].shape)
+    paint.fill(body < 0, 0.945, -95.0)
+    paint.fill(body < -11.0, 1.045, 52.0)
+    inner = (body < -27.0) & (z < 70.0)
+    paint.fill(inner, 0.945, -98.0)
+    paint.fill(inner & (z < 25.0) & (_bowel(xyz) < 0), 1.035, 30.0)
+    for name, g_per_ml, ct_number in (
+        ("muscles", 1.045, 55.0),
+        ("kidneys", 1.05, 165.0),
+        ("spleen", 1.055, 118.0),
+        ("stomach", 1.03, 22.0),
+        ("gallbladder", 1.02, 8.0),
+        ("heart", 1.055, 165.0),
+        ("ribs", 1.32, 420.0),
+        ("spine", 1.20, 260.0),
+        ("cava", 1.055, 75.0),
+        ("liver", liver_g_per_ml, 72.0),
+        ("artery", 1.06, 285.0),
+        ("aorta", 1.06, 310.0),
+    ):
+        paint.fill(organs[name] < 0, g_per_ml, ct_number)
+    return paint
+
+
 def synthetic_anatomy(rng: np.random.Generator, frame: str) -> Anatomy:
     """A body with whole liver and lungs, asymmetric in every axis; sizes drawn from ``rng``.
 
@@ -103,92 +214,24 @@ def synthetic_anatomy(rng: np.random.Generator, frame: str) -> Anatomy:
     """
     scale = float(rng.uniform(0.92, 1.08))
     width, depth = 178.0 * float(rng.uniform(0.94, 1.08)), 118.0 * float(rng.uniform(0.95, 1.08))
+    tilt = float(rng.uniform(0.0, 0.15))
     grid = fine_grid((-width - 14.0, -depth - 14.0, -152.0), (width + 18.0, depth + 24.0, 268.0), frame)
     xyz = coordinates(grid)
     x, y, z = xyz
-    body = ellipsoid((x, y, (z * 0.0).astype(np.float32)), (3.0, 0.0, 0.0), (width, depth, 400.0), 2.5)
-    liver = np.maximum(_liver(xyz, scale, float(rng.uniform(0.0, 0.15))), body + 16.0)
-    heart = ellipsoid(xyz, (28.0, -30.0, 100.0), (50.0, 46.0, 55.0))
-    spine = np.minimum(
-        ellipsoid((x, y, (z * 0.0).astype(np.float32)), (0.0, 62.0, 0.0), (22.0, 19.0, 300.0)),
-        tube(xyz, [(0, 92, -200), (0, 92, 300)], 9.0),
-    )
-    stomach = ellipsoid(xyz, (66.0, -38.0, -28.0), (42.0, 34.0, 50.0))
-    spleen = ellipsoid(xyz, (118.0, 42.0, 2.0), (27.0, 40.0, 52.0))
-    kidneys = np.minimum(
-        ellipsoid(xyz, (-58.0, 62.0, -78.0), (27.0, 25.0, 54.0)), ellipsoid(xyz, (66.0, 60.0, -66.0), (26.0, 25.0, 56.0))
-    )
-    aorta = tube(xyz, [(16.0, 40.0, -200.0), (18.0, 42.0, 180.0)], 10.5)
-    artery = tube(xyz, [(16.0, 32.0, -18.0), (6.0, 0.0, -14.0), (-22.0, -10.0, -8.0), (-46.0, -4.0, 4.0), (-70.0, 6.0, 16.0)], 3.2)
-    artery = np.minimum(artery, tube(xyz, [(-22.0, -10.0, -8.0), (-4.0, -30.0, 14.0), (20.0, -44.0, 26.0)], 2.6))
-    cava = tube(xyz, [(-24.0, 40.0, -200.0), (-24.0, 36.0, 60.0), (-10.0, 14.0, 92.0)], 11.0)
-    gallbladder = ellipsoid(xyz, (-38.0, -52.0, -34.0), (15.0, 17.0, 30.0))
-    liver = np.maximum(np.maximum(liver, -(gallbladder - 1.0)), np.maximum(-(cava - 1.0), -(spine - 8.0)))
-    wall = np.maximum(body + 24.0, -(spine - 6.0))
-    dome = np.float32(4.0)
-    lung_right = np.maximum.reduce(
-        [
-            ellipsoid(xyz, (-84.0, 14.0, 118.0), (66.0, 82.0, 128.0), 2.4),
-            -(liver - dome),
-            -(heart - 4.0),
-            wall,
-            -(aorta - 3.0),
-            -(cava - 3.0),
-        ]
-    )
-    lung_left = np.maximum.reduce(
-        [
-            ellipsoid(xyz, (88.0, 18.0, 124.0), (60.0, 80.0, 120.0), 2.4),
-            -(liver - dome),
-            -(heart - 4.0),
-            wall,
-            -(aorta - 3.0),
-            -(spleen - 6.0),
-            -(stomach - 6.0),
-        ]
-    )
-    rib_wave = np.sin(2.0 * np.pi * (z + 0.35 * y) / np.float32(26.0))
-    ribs = np.maximum(np.abs(body + 19.0) - 4.5, (0.35 - rib_wave) * 12.0)
-    ribs = np.where(z > -70.0, ribs, np.float32(50.0)).astype(np.float32)
-
+    body = ellipsoid((x, y, (z * 0.0).astype(np.float32)), (3.0, 0.0, 0.0), (width, depth, 400.0), 2.3)
+    organs = _organs(xyz, body, np.maximum(_liver(xyz, scale, tilt), body + 16.0))
+    lungs = _lungs(xyz, body, organs)
     lung_mean = float(rng.uniform(0.22, 0.30))
-    liver_density = float(rng.uniform(1.03, 1.06))
-    lung_density = lung_mean * (1.0 + 0.28 * np.clip((y - 14.0) / 82.0, -1.0, 1.0)) + 0.0 * x + 0.0 * z
-    density = np.full(grid.shape, 0.00121, dtype=np.float32)
-    hu = np.full(grid.shape, -1000.0, dtype=np.float32)
-
-    def fill(inside: npt.NDArray[np.bool_], g_per_ml: float | Field, ct_number: float) -> None:
-        density[inside] = g_per_ml if isinstance(g_per_ml, float) else np.broadcast_to(g_per_ml, grid.shape)[inside]
-        hu[inside] = ct_number
-
-    fill(body < 0, 0.945, -95.0)
-    fill(body < -11.0, 1.045, 48.0)
-    fill(kidneys < 0, 1.05, 165.0)
-    fill(spleen < 0, 1.055, 118.0)
-    fill(stomach < 0, 1.03, 22.0)
-    fill(gallbladder < 0, 1.02, 8.0)
-    fill(heart < 0, 1.055, 165.0)
-    fill(ribs < 0, 1.32, 420.0)
-    fill(spine < 0, 1.20, 260.0)
-    fill(cava < 0, 1.055, 75.0)
-    fill(liver < 0, liver_density, 72.0)
-    fill((artery < 0) & (body < -11.0), 1.06, 285.0)
-    fill(aorta < 0, 1.06, 310.0)
+    paint = _painted(xyz, body, organs, float(rng.uniform(1.03, 1.06)))
     bias = float(rng.normal(1.0, 0.09))
-    for lung in (lung_right, lung_left):
+    lung_density = np.broadcast_to(lung_mean * (1.0 + 0.28 * np.clip((y - 14.0) / 82.0, -1.0, 1.0)), grid.shape)
+    for lung in lungs.values():
         inside = lung < 0
-        values = np.broadcast_to(lung_density, grid.shape)[inside].astype(np.float32)
-        density[inside] = values
-        hu[inside] = 1000.0 * (bias * values) - 1000.0
-    couch = np.maximum(np.abs(y - (depth + 12.0)) - 2.0, np.abs(x) - 170.0) + 0.0 * z
-    fill(np.broadcast_to(couch, grid.shape) < 0, 0.4, -600.0)
-    for centre in MARKERS_LPS_MM:
-        fill(ellipsoid(xyz, (centre[0], depth + 18.0, centre[2]), (4.0, 4.0, 4.0)) < 0, 2.2, 1900.0)
-    distance = {
-        "body": np.ascontiguousarray(np.broadcast_to(body, grid.shape)),
-        "liver": liver.astype(np.float32),
-        "lung_left": lung_left.astype(np.float32),
-        "lung_right": lung_right.astype(np.float32),
-        "stomach": stomach,
-    }
-    return Anatomy(grid, density, hu, distance, bias)
+        paint.density[inside] = lung_density[inside]
+        paint.hu[inside] = 1000.0 * bias * lung_density[inside] - 1000.0
+    paint.fill(np.maximum(np.abs(y - (depth + 12.0)) - 2.0, np.abs(x) - 170.0) < 0, 0.4, -600.0)
+    markers = tuple((across, depth + 18.0, along) for across, along in MARKERS_MM)
+    for centre in markers:
+        paint.fill(ellipsoid(xyz, centre, (4.0, 4.0, 4.0)) < 0, 2.2, 1900.0)
+    distance = {"body": np.ascontiguousarray(np.broadcast_to(body, grid.shape)), "liver": organs["liver"], "stomach": organs["stomach"]}
+    return Anatomy(grid, paint.density, paint.hu, distance | lungs, bias, markers_lps_mm=markers)

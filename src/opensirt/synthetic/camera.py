@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from opensirt.synthetic.anatomy import FINE_MM, Anatomy, Field
+from opensirt.synthetic.anatomy import FINE_MM, Anatomy, Field, linear_along
 from opensirt.synthetic.uptake import Uptake, smooth_field
 from opensirt.vocabulary.anatomy import Structure
 from opensirt.vocabulary.geometry import Grid
@@ -72,11 +72,16 @@ def _axis_grid(
 def _fine_samples(
     field: Field, fine: Grid, grid: Grid, *, offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0), outside: float = 0.0
 ) -> Field:
-    """Linear samples of a fine field at another grid's voxel centres moved by an offset; slice by slice."""
-    result = np.empty(grid.shape, dtype=np.float32)
+    """Linear samples of a fine field at another grid's voxel centres moved by an offset; axis by axis where the axes agree."""
     moved = grid.affine_mm.copy()
     moved[:3, 3] -= np.array(offset_mm)
     matrix = np.linalg.inv(fine.affine_mm) @ moved
+    if np.abs(matrix[:3, :3] - np.diag(np.diag(matrix[:3, :3]))).max() < 1e-9:
+        sampled = field
+        for axis in range(3):
+            sampled = linear_along(sampled, axis, matrix[axis, axis] * np.arange(grid.shape[axis]) + matrix[axis, 3], outside)
+        return sampled
+    result = np.empty(grid.shape, dtype=np.float32)
     j, i = np.meshgrid(np.arange(grid.shape[1]), np.arange(grid.shape[2]), indexing="ij")
     for k in range(grid.shape[0]):
         points = matrix[:3, :3] @ np.stack([np.full(j.size, k), j.ravel(), i.ravel()]) + matrix[:3, 3:]
@@ -162,10 +167,10 @@ def acquire_planar(
     views = []
     for front in (True, False):
         path = depth_g if front else depth_g[:, -1:, :] - depth_g
-        line = np.sum(uptake.concentration * np.exp(-mu * path), axis=1, dtype=np.float32)[::-1]
+        line = np.asarray(np.sum(uptake.concentration * np.exp(-mu * path), axis=1, dtype=np.float32))[::-1]
         sigma = float(np.mean(secrets.psf_fwhm_mm)) * 1.1 / FWHM_PER_SIGMA / FINE_MM
-        direct = ndimage.gaussian_filter(line, sigma)
-        seen = direct + 0.25 * ndimage.gaussian_filter(line, 34.0 / FINE_MM)
+        direct = np.asarray(ndimage.gaussian_filter(line, sigma), dtype=np.float32)
+        seen: Field = direct + 0.25 * ndimage.gaussian_filter(line, 34.0 / FINE_MM)
         rows, columns = (int(n * FINE_MM // pixel) for n in seen.shape)
         at = np.stack(
             np.meshgrid(

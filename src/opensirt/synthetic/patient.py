@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from opensirt.vocabulary.nuclides import nuclide_named
 from opensirt.vocabulary.units import G_PER_KG
 from opensirt.vocabulary.volumes import CountsMap, HounsfieldMap, Mask
 
+_SPACE = uuid.UUID("73796e74-6865-5469-8063-626f64696573")
 TRUTH_DECAYS = 1_500_000
 
 
@@ -94,11 +96,7 @@ class VirtualPatient:
 
 def frame_of(seed: int) -> str:
     """Frame of Reference UID of a seed, under the UUID root."""
-    return f"2.25.{_root(seed)}1"
-
-
-def _root(seed: int) -> int:
-    return 260_000_000_000_000 + seed
+    return f"2.25.{uuid.uuid5(_SPACE, f'frame {seed}').int}"
 
 
 def _labels(anatomy: Anatomy, uptake: Uptake) -> tuple[npt.NDArray[np.int16], list[str]]:
@@ -130,6 +128,9 @@ def _truth(options: PatientOptions, anatomy: Anatomy, uptake: Uptake, secrets: C
     share = np.bincount(label.ravel(), weights=uptake.concentration.ravel().astype(np.float64), minlength=len(names))
     members = {name: [n] for n, name in enumerate(names) if name != "elsewhere"}
     members["normal_liver"] = [n for n, name in enumerate(names) if name.startswith("normal_liver.")]
+    for lobe in LOBES:
+        fed = {f"normal_liver.{lobe}", *(f"tumour.{lesion.label}" for lesion in uptake.lesions if lesion.territory == lobe)}
+        members[f"territory.{lobe}"] = [n for n, name in enumerate(names) if name in fed]
     members["liver"] = members["normal_liver"] + [n for n, name in enumerate(names) if name.startswith("tumour.")]
     structures = {}
     for name, rows in members.items():

@@ -88,7 +88,8 @@ def energy_shares(
         weight[lung_or_focus] *= uptake.injected_share[lobe]
         where = np.flatnonzero(weight)
         total = np.cumsum(weight[where])
-        pick = where[np.searchsorted(total, rng.random(decays) * total[-1])]
+        # stratified: one decay in each equal part of the activity; ascending, so that the search is quick
+        pick = where[np.searchsorted(total, (np.arange(decays) + rng.random(decays)) * (total[-1] / decays))]
         start = np.stack(np.unravel_index(pick, anatomy.grid.shape), axis=1) + rng.random((decays, 3)) - 0.5
         cosine = rng.uniform(-1.0, 1.0, decays)
         angle = rng.uniform(0.0, 2.0 * np.pi, decays)

@@ -7,14 +7,16 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from opensirt.synthetic.anatomy import FINE_MM, Anatomy, Field, coordinates
+from opensirt.synthetic.anatomy import FINE_MM, Anatomy, Field, coordinates, ellipsoid, linear_along
 
 LOBES = ("right", "left")
 
 
 @attrs.frozen
 class Lesion:
-    """An ellipsoidal metastasis: label, centre (LPS mm), radii (mm), tumour-to-normal concentration ratio, feeding territory."""
+    """An ellipsoidal metastasis: label, centre (LPS mm), radii (mm), tumour-to-normal concentration ratio, feeding territory
+    (empty: none feeds it).
+    """
 
     label: str
     centre_mm: tuple[float, float, float]
@@ -40,7 +42,7 @@ class Uptake:
     Attributes
     ----------
     concentration : ndarray, float32
-        Particles per voxel, summing to 1.
+        Particles per voxel, summing to 1 (to less where the field of view cuts the lungs).
     source : ndarray, int8
         Injection each voxel's particles came through: 0 none, 1 right, 2 left, 3 both in proportion (lung, extrahepatic).
     distance : dict
@@ -67,12 +69,13 @@ def smooth_field(shape: tuple[int, ...], rng: np.random.Generator, length_mm: fl
     coarse = tuple(-(-n // step) + 4 for n in shape)
     noise = ndimage.gaussian_filter(rng.standard_normal(coarse), 1.0, mode="wrap")
     noise /= noise.std()
-    return np.asarray(ndimage.zoom(noise, step, order=1)[tuple(slice(0, n) for n in shape)], dtype=np.float32)
+    field: Field = noise.astype(np.float32)
+    for axis, count in enumerate(shape):
+        field = linear_along(field, axis, np.arange(count) / step, 0.0)
+    return field
 
 
 def _lesion_distance(anatomy: Anatomy, lesion: Lesion) -> Field:
-    from opensirt.synthetic.anatomy import ellipsoid
-
     return ellipsoid(coordinates(anatomy.grid), lesion.centre_mm, lesion.radii_mm)
 
 
@@ -120,6 +123,13 @@ def _place(anatomy: Anatomy, plane: Field, rng: np.random.Generator, count: int)
     return tuple(lesions)
 
 
+def _territories(liver: Field, plane: Field, unfed: list[Field]) -> dict[str, Field]:
+    """The two territories, without the lesions that neither feeds."""
+    hollow = [-lesion for lesion in unfed]
+    sides = {"right": plane, "left": -plane}
+    return {f"territory.{lobe}": np.maximum.reduce([liver, sides[lobe], *hollow]) for lobe in LOBES}
+
+
 def place_uptake(anatomy: Anatomy, rng: np.random.Generator, options: UptakeOptions) -> Uptake:
     """Draw lesions and let the particles flow.
 
@@ -138,16 +148,17 @@ def place_uptake(anatomy: Anatomy, rng: np.random.Generator, options: UptakeOpti
     count = options.lesions if options.lesions is not None else int(rng.integers(4, 8))
     lesions = _place(anatomy, plane, rng, count)
     if options.unfed_lesion and lesions:
-        lesions = (*lesions[:-1], attrs.evolve(lesions[-1], tumour_to_normal=0.05))
+        lesions = (*lesions[:-1], attrs.evolve(lesions[-1], tumour_to_normal=0.0, territory=""))
     distance = {f"tumour.{lesion.label}": _lesion_distance(anatomy, lesion) for lesion in lesions}
-    distance["territory.right"] = np.maximum(liver, plane)
-    distance["territory.left"] = np.maximum(liver, -plane)
-    relative = np.exp(0.18 * smooth_field(shape, rng, 16.0)).astype(np.float32)
-    relative[liver >= 0] = 0.0
-    inner = np.exp(0.28 * smooth_field(shape, rng, 9.0)).astype(np.float32)
+    distance |= _territories(liver, plane, [distance[f"tumour.{lesion.label}"] for lesion in lesions if not lesion.territory])
+    box = ndimage.find_objects((liver < 0).astype(np.int8))[0]
+    size = tuple(side.stop - side.start for side in box)
+    relative = np.zeros(shape, dtype=np.float32)
+    relative[box] = np.where(liver[box] < 0, np.exp(0.18 * smooth_field(size, rng, 16.0)), 0.0)
+    inner = np.exp(0.28 * smooth_field(size, rng, 9.0)).astype(np.float32)
     for lesion in lesions:
-        inside = distance[f"tumour.{lesion.label}"] < 0
-        relative[inside] = lesion.tumour_to_normal * inner[inside]
+        inside = distance[f"tumour.{lesion.label}"][box] < 0
+        relative[box][inside] = lesion.tumour_to_normal * inner[inside]
     share_right = float(rng.uniform(0.55, 0.75))
     injected = {"right": share_right, "left": 1.0 - share_right}
     shunt = (
@@ -167,7 +178,7 @@ def place_uptake(anatomy: Anatomy, rng: np.random.Generator, options: UptakeOpti
     lung = (anatomy.distance["lung_left"] < 0) | (anatomy.distance["lung_right"] < 0)
     if lung.any():
         weight = np.where(lung, anatomy.g_per_ml * gradient * np.exp(0.15 * smooth_field(shape, rng, 30.0)), 0.0).astype(np.float64)
-        concentration += weight * (in_liver * shunt / weight.sum())
+        concentration += weight * (anatomy.lungs_seen_fraction * in_liver * shunt / weight.sum())
         source[lung] = 3
     if options.extrahepatic_share > 0.0:
         distance["extrahepatic.duodenum"] = _duodenum(anatomy)
@@ -178,8 +189,6 @@ def place_uptake(anatomy: Anatomy, rng: np.random.Generator, options: UptakeOpti
 
 
 def _duodenum(anatomy: Anatomy) -> Field:
-    from opensirt.synthetic.anatomy import ellipsoid
-
     liver = anatomy.distance["liver"]
     near = np.argwhere((liver > 22.0) & (liver < 30.0) & (anatomy.distance["body"] < -40.0) & (anatomy.g_per_ml > 0.9))
     points = anatomy.grid.lps_mm(near)
