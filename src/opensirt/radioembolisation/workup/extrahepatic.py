@@ -12,7 +12,7 @@ from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.findings import Finding, Severity
 
 EXTRAHEPATIC_VERSION = "1"
-WARN_ABOVE = 0.20
+WARN_ABOVE_FRACTION = 0.20
 """Share of counts outside the liver that is warned of (convention of Taranis)."""
 SPOT_REACH_MM = 25.0
 """A spot this near to the liver or lungs may be their blur: two widths of a camera with 13 mm FWHM."""
@@ -67,7 +67,7 @@ def extrahepatic_findings(image: ScoutImage, uptake: CompartmentUptake) -> tuple
         message = f"a hot spot of {spot.volume_ml:.0f} mL holds {spot.share:.2%} of the counts at LPS ({place}) mm, outside every structure · look at the images there"
         findings.append(Finding("extrahepatic.spot", Severity.CRITICAL, message))
     outside = sum(o.share.value for o in uptake.of_kind(StructureKind.EXTRAHEPATIC)) + max(0.0, uptake.elsewhere_fraction)
-    if outside > WARN_ABOVE:
-        message = f"{outside:.0%} of the counts lie outside liver and lungs (warned above {WARN_ABOVE:.0%}) · the tracer may be free pertechnetate, or particles went astray"
+    if outside > WARN_ABOVE_FRACTION:
+        message = f"{outside:.0%} of the counts lie outside liver and lungs (warned above {WARN_ABOVE_FRACTION:.0%}) · the tracer may be free pertechnetate, or particles went astray"
         findings.append(Finding("extrahepatic.share", Severity.WARNING, message, source="Taranis convention"))
     return tuple(findings)

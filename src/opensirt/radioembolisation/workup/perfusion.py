@@ -10,9 +10,9 @@ from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.measured import Measured, propagate
 
 PERFUSION_VERSION = "1"
-LOW_TUMOUR_TO_NORMAL = 1.5
+LOW_UPTAKE_RATIO = 1.5
 """Below this ratio a tumour takes up hardly more than normal liver (flagged by Taranis)."""
-OUTSIDE_TERRITORIES = 0.10
+OUTSIDE_TERRITORIES_FRACTION = 0.10
 """Share of the liver's counts outside every territory that is pointed out (Taranis: 10 to 20 %)."""
 
 
@@ -75,8 +75,8 @@ def perfusion_findings(uptake: CompartmentUptake) -> tuple[Finding, ...]:
             findings.append(Finding("perfusion.lesion_not_fed", Severity.CRITICAL, message, tumour.key))
             continue
         ratio = _ratio_to_normal(uptake, tumour)
-        if ratio is not None and ratio < LOW_TUMOUR_TO_NORMAL:
-            message = f"{tumour.key} takes up {ratio:.2f} times what normal liver does (flagged below {LOW_TUMOUR_TO_NORMAL}) · its dose will hardly exceed the liver's · check supply and contour"
+        if ratio is not None and ratio < LOW_UPTAKE_RATIO:
+            message = f"{tumour.key} takes up {ratio:.2f} times what normal liver does (flagged below {LOW_UPTAKE_RATIO}) · its dose will hardly exceed the liver's · check supply and contour"
             findings.append(Finding("perfusion.low_uptake", Severity.WARNING, message, tumour.key, "Taranis convention"))
     for perfusion in perfusions(uptake):
         if perfusion.normal_volume_ml.value <= 0.0:
@@ -84,8 +84,8 @@ def perfusion_findings(uptake: CompartmentUptake) -> tuple[Finding, ...]:
             findings.append(Finding("perfusion.no_normal_liver", Severity.NOTE, message, perfusion.territory))
     liver = [c for c in uptake.compartments if c.kind in (StructureKind.TUMOUR, StructureKind.NORMAL_LIVER)]
     outside = sum(c.share.value for c in liver if not c.territory) / max(sum(c.share.value for c in liver), 1e-12)
-    if outside > OUTSIDE_TERRITORIES:
-        message = f"{outside:.0%} of the liver's counts lie outside every territory (pointed out above {OUTSIDE_TERRITORIES:.0%}) · contours of the territories may be too small"
+    if outside > OUTSIDE_TERRITORIES_FRACTION:
+        message = f"{outside:.0%} of the liver's counts lie outside every territory (pointed out above {OUTSIDE_TERRITORIES_FRACTION:.0%}) · contours of the territories may be too small"
         findings.append(Finding("perfusion.outside_territories", Severity.WARNING, message, source="Taranis convention"))
     return tuple(findings)
 
