@@ -67,11 +67,19 @@ class Dvh:
         """
         if not 0.0 < percent <= PERCENT:
             raise InvalidValue(f"D_x of x = {percent} %", "", "give a percentage above 0 and at most 100")
-        share = percent / PERCENT
-        return float(self.dose_gy[min(int(np.searchsorted(self.cumulative, share * (1.0 - _ROUNDING))), len(self.dose_gy) - 1)])
+        share = percent / PERCENT * (1.0 - _ROUNDING)
+        return float(self.dose_gy[int(np.searchsorted(self.cumulative, share))])
 
     def v(self, dose_gy: float) -> float:
-        """``V_x``: fraction of the volume that receives at least ``dose_gy``."""
+        """``V_x``: fraction of the volume that receives at least ``dose_gy``.
+
+        Raises
+        ------
+        InvalidValue
+            If the dose is negative or not finite.
+        """
+        if not 0.0 <= dose_gy < np.inf:
+            raise InvalidValue(f"V_x of x = {dose_gy} Gy", "", "give a finite dose of 0 or more")
         count = int(np.searchsorted(-self.dose_gy, -dose_gy, side="right"))
         return float(self.cumulative[count - 1]) if count else 0.0
 
@@ -99,15 +107,42 @@ def dvh(dose: DoseMap, structure: Mask | Occupancy) -> Dvh:
         If the grids differ.
     """
     require_same_grid(dose.grid, structure.grid, f"dose and {structure.structure.key}")
-    weight = structure.inside.astype(np.float64) if isinstance(structure, Mask) else structure.fraction.astype(np.float64)
+    weight = structure.inside if isinstance(structure, Mask) else structure.fraction
     inside = weight > 0
-    total = float(weight[inside].sum())
-    if total == 0.0:
+    if not inside.any():
         raise InvalidValue(
             f"{structure.structure.key} holds no voxel of the dose grid", dose.grid.describe(), "check the contour and its frame"
         )
-    values = dose.dose_gy[inside].astype(np.float64)
-    order = np.argsort(-values, kind="stable")
-    cumulative = np.cumsum(weight[inside][order]) / total
-    cumulative[-1] = 1.0
-    return Dvh(structure.structure.key, values[order], cumulative, total * dose.grid.voxel_volume_ml)
+    share = weight[inside].astype(np.float64)
+    return dvh_of(structure.structure.key, dose.dose_gy[inside].astype(np.float64), share * dose.grid.voxel_volume_ml)
+
+
+def dvh_of(structure: str, dose_gy: npt.NDArray[np.float64], volume_ml: npt.NDArray[np.float64]) -> Dvh:
+    """The exact cumulative DVH of doses with the volume that each stands for.
+
+    Parameters
+    ----------
+    structure : str
+        Key of the structure.
+    dose_gy : ndarray, float64, shape (n,)
+        Gy, not negative, in any order.
+    volume_ml : ndarray, float64, shape (n,)
+        mL, above 0.
+
+    Raises
+    ------
+    InvalidValue
+        If there are no doses, the two do not match, a dose is negative or not finite, or a volume is not above 0.
+    """
+    if dose_gy.shape != volume_ml.shape or dose_gy.ndim != 1 or dose_gy.size == 0:
+        raise InvalidValue(
+            f"doses of shape {dose_gy.shape} and volumes of shape {volume_ml.shape}", structure, "give one volume per dose"
+        )
+    if not (np.isfinite(dose_gy).all() and np.isfinite(volume_ml).all() and dose_gy.min() >= 0.0 and volume_ml.min() > 0.0):
+        raise InvalidValue(
+            "a dose is negative or not finite, or a volume is not above 0", structure, "check the dose and the structure"
+        )
+    order = np.argsort(-dose_gy, kind="stable")
+    running = np.cumsum(volume_ml[order])
+    cumulative = running / running[-1]
+    return Dvh(structure, dose_gy[order], cumulative, float(running[-1]))

@@ -1,0 +1,124 @@
+"""Every formula on its own: JSON in, JSON out, with interval, formula, constants, sources and findings.
+
+``calc_list()`` names them, ``calc_example(name)`` gives a payload to start from, ``calc(name, payload)`` answers. A number in a payload may
+carry its uncertainty: ``{"value": 0.08, "standard_uncertainty": 0.02}`` (or ``relative_uncertainty``, or ``contributions`` by source).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict
+from types import MappingProxyType
+from typing import Any
+
+from opensirt._version import __version__
+from opensirt.encoding import unstructure
+from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
+from opensirt.vocabulary.provenance import Constant, ReportedNumber
+from opensirt.workflow.calc_dose import DOSE_MODELS
+from opensirt.workflow.calc_fields import REQUIRED, read_fields
+from opensirt.workflow.calc_model import CalcModel, Outcome
+from opensirt.workflow.calc_physics import PHYSICS_MODELS
+from opensirt.workflow.calc_workup import WORKUP_MODELS
+
+SCHEMA = "opensirt.calc"
+VERSION = 1
+MODELS: MappingProxyType[str, CalcModel] = MappingProxyType(
+    {model.name: model for model in (*WORKUP_MODELS, *DOSE_MODELS, *PHYSICS_MODELS)}
+)
+
+
+def calc_list() -> list[dict[str, Any]]:
+    """Every formula: name, what it answers, and its fields with range, default and meaning."""
+    return [
+        {
+            "model": model.name,
+            "about": model.about,
+            "fields": [
+                {
+                    "key": field.key,
+                    "holds": field.kind.value,
+                    "about": field.about,
+                    "required": field.default is REQUIRED,
+                    "default": None if field.default is REQUIRED else field.default,
+                }
+                for field in model.fields
+            ],
+        }
+        for model in MODELS.values()
+    ]
+
+
+def calc_example(name: str) -> dict[str, Any]:
+    """A payload that ``calc`` accepts.
+
+    Raises
+    ------
+    UnsupportedInput
+        If no formula has that name.
+    """
+    return {field.key: field.example for field in _model(name).fields if field.example is not None}
+
+
+def calc(name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of one formula.
+
+    Parameters
+    ----------
+    name : str
+        Key of :data:`MODELS`.
+    payload : mapping
+        Inputs by unit-bearing keys, as JSON has them.
+
+    Returns
+    -------
+    dict
+        ``result`` (numbers by unit-bearing key, and other facts), ``interval_90`` and ``contributions`` of every number that is uncertain,
+        ``method``, ``method_version``, ``formula``, ``inputs``, ``constants``, ``sources``, ``numbers`` (each explained), ``findings``.
+
+    Raises
+    ------
+    UnsupportedInput
+        If no formula has that name.
+    InvalidValue
+        With every fault of the payload at once, or the reason why no answer exists.
+    """
+    model = _model(name)
+    if not isinstance(payload, Mapping):
+        raise InvalidValue(f"a payload of type {type(payload).__name__}", name, "give a JSON object; see the example")
+    values, unusual = read_fields(model.fields, payload, name)
+    outcome = model.run(values)
+    return _answer(model, outcome) | {"findings": [unstructure(finding) for finding in (*unusual, *outcome.findings)]}
+
+
+def _model(name: str) -> CalcModel:
+    if name in MODELS:
+        return MODELS[name]
+    near = difflib.get_close_matches(str(name), list(MODELS), n=1)
+    raise UnsupportedInput(
+        f"no formula is called {name!r}" + (f" (did you mean {near[0]}?)" if near else ""), "", f"choose one of {', '.join(MODELS)}"
+    )
+
+
+def _answer(model: CalcModel, outcome: Outcome) -> dict[str, Any]:
+    uncertain = [number for number in outcome.numbers if number.measured.contributions]
+    constants: dict[str, Constant] = {constant.key: constant for number in outcome.numbers for constant in number.constants}
+    first: ReportedNumber | None = outcome.numbers[0] if outcome.numbers else None
+    return {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "program_version": __version__,
+        "model": model.name,
+        "result": {number.key: number.measured.value for number in outcome.numbers} | dict(outcome.facts),
+        "units": {number.key: number.unit for number in outcome.numbers},
+        "interval_90": {number.key: list(number.interval_90) for number in uncertain},
+        "contributions": {number.key: dict(number.measured.contributions) for number in uncertain},
+        "method": first.method if first else "",
+        "method_version": first.method_version if first else "",
+        "formula": first.formula if first else "",
+        "inputs": [asdict(each) for each in first.inputs] if first else [],
+        "constants": [unstructure(constant) for constant in constants.values()],
+        "sources": list(first.sources) if first else [],
+        "labels": {number.key: number.label for number in outcome.numbers},
+    }
