@@ -37,6 +37,9 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed makes th
 Labels = Annotated[
     Path | None, typer.Option("--labels", help="Label map on the CT (NIfTI or MetaImage, TotalSegmentator numbers).")
 ]
+LabelsMap = Annotated[
+    Path | None, typer.Option("--labels-map", help='JSON for other numbers: {"liver": [1], "tumour.T1": [2, 3]}.')
+]
 TimeZone = Annotated[
     str, typer.Option("--time-zone", help="Zone of the department's clocks, e.g. Europe/London, for files without offset.")
 ]
@@ -107,6 +110,7 @@ def import_(
     time_zone: TimeZone = "",
     true_nuclide: TrueNuclide = "",
     labels: Labels = None,
+    labels_map: LabelsMap = None,
     json: AsJson = False,
     strict: Strict = False,
     debug: Debug = False,
@@ -116,7 +120,7 @@ def import_(
     def work(report: Report) -> ImportSummary:
         from opensirt.workflow.import_study import run_import
 
-        return run_import(folder, case, ImportOptions(case_id, time_zone, true_nuclide, labels), report)
+        return run_import(folder, case, ImportOptions(case_id, time_zone, true_nuclide, labels, labels_map), report)
 
     answer(work, words.import_lines, Manner("import", json, strict, debug))
 
@@ -163,6 +167,7 @@ def plan(
     time_zone: TimeZone = "",
     true_nuclide: TrueNuclide = "",
     labels: Labels = None,
+    labels_map: LabelsMap = None,
     json: AsJson = False,
     strict: Strict = False,
     debug: Debug = False,
@@ -181,7 +186,7 @@ def plan(
         residual_fraction=residual,
         workup=WorkupOptions(spacing_mm=spacing_mm, density=density_model),
     )
-    reading = ImportOptions("", time_zone, true_nuclide, labels)
+    reading = ImportOptions("", time_zone, true_nuclide, labels, labels_map)
 
     def work(report: Report) -> PlanProposal:
         from opensirt.workflow.import_study import run_import

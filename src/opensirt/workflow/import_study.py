@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,11 +12,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from opensirt.clock import now
 from opensirt.dicom.read import read_study
 from opensirt.dicom.study import ImportedStudy, ImportedVolume, NotStated, ReadOptions, SeriesFacts
-from opensirt.encoding import pretty_json
+from opensirt.encoding import parse_json, pretty_json, structure
 from opensirt.files.images import TOTALSEGMENTATOR, read_label_map
+from opensirt.files.label_numbers import read_numbers
 from opensirt.record.events import EventKind
 from opensirt.store.case_folder import CaseFolder, create_case, open_case, write_atomically
-from opensirt.vocabulary.errors import InvalidValue
+from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, MissingInput
 from opensirt.vocabulary.findings import Fault, Finding, Severity
 from opensirt.vocabulary.nuclides import nuclide_named
 from opensirt.vocabulary.volumes import ActivityMap, CountsMap, HounsfieldMap, Mask
@@ -25,15 +26,17 @@ from opensirt.workflow.study import SCHEMA, VERSION, SeriesSummary, StoredStruct
 
 T = TypeVar("T")
 
-IDENTITY_FILE = "identity.json"
-"""Patient and study attributes that an export must repeat. Kept apart from everything else; without it exports cannot be made."""
+IDENTITY_FOLDER = "identity"
+"""Patient and study attributes that an export must repeat, one file for each CT. Kept apart from everything else; without it exports
+cannot be made, and without it the case holds no identity."""
+SHOWN_FAULTS = 10
 
 
 @dataclass(frozen=True)
 class Identity:
     """What an RTDOSE repeats from its CT. Holds the patient's name: never shown, never logged."""
 
-    attributes: dict[str, str]
+    attributes: dict[str, str] = field(repr=False)
     frame: str
     series_uid: str
     synthetic: bool
@@ -82,14 +85,80 @@ def _summary(facts: SeriesFacts) -> SeriesSummary:
     )
 
 
-def _choose(volumes: Sequence[ImportedVolume], what: str, prefer_frame: str) -> tuple[ImportedVolume | None, tuple[Finding, ...]]:
-    """The volume of the wanted frame with most voxels; a finding names the others."""
-    ranked = sorted(volumes, key=lambda v: (v.map.grid.frame != prefer_frame, -v.map.grid.size, v.facts.series_uid))
+def identity_path(case: CaseFolder, ct_sha256: str) -> Path:
+    """Where the identity that belongs to a CT is kept."""
+    return case.path / IDENTITY_FOLDER / f"{ct_sha256}.json"
+
+
+def load_identity(case: CaseFolder, ct_sha256: str) -> Identity | None:
+    """The identity that belongs to a CT; ``None`` where the case holds none."""
+    path = identity_path(case, ct_sha256)
+    return structure(parse_json(path.read_text("utf-8")), Identity) if path.exists() else None
+
+
+def _patient(attributes: Mapping[str, str]) -> tuple[str, str]:
+    return attributes.get("IssuerOfPatientID", ""), attributes.get("PatientID", "")
+
+
+def _require_one_patient(case: CaseFolder, attributes: Mapping[str, str]) -> None:
+    """Refuse a study of another patient than the one the case already holds."""
+    for path in sorted((case.path / IDENTITY_FOLDER).glob("*.json")):
+        known = structure(parse_json(path.read_text("utf-8")), Identity)
+        if _patient(known.attributes) != _patient(attributes):
+            raise InconsistentInput(
+                "the study belongs to another patient than the case", case.case_id, "import it into a case of its own"
+            )
+
+
+def _choose(
+    volumes: Sequence[ImportedVolume], what: str, wanted: Callable[[ImportedVolume], bool]
+) -> tuple[ImportedVolume | None, tuple[Finding, ...]]:
+    """The wanted volume with most voxels; a finding names the others."""
+    ranked = sorted(volumes, key=lambda v: (not wanted(v), -v.map.grid.size, v.facts.series_uid))
     if len(ranked) < 2:
         return (ranked[0] if ranked else None), ()
     others = ", ".join(v.facts.series_uid for v in ranked[1:])
-    message = f"{len(ranked)} {what} series; {ranked[0].facts.series_uid} is used, not {others} · most voxels in the emission image's frame · remove the others if this is wrong"
+    message = (
+        f"{len(ranked)} {what} series; {ranked[0].facts.series_uid} is used, not {others} · the one that shares its frame of reference "
+        "with the other image, then the one with most voxels · remove the others if this is wrong"
+    )
     return ranked[0], (Finding("import.several_series", Severity.WARNING, message, what),)
+
+
+def _pair(study: ImportedStudy) -> tuple[ImportedVolume | None, ImportedVolume | None, tuple[Finding, ...]]:
+    """CT and emission image that belong together, and what a person must weigh about the choice.
+
+    Raises
+    ------
+    MissingInput
+        If no volume could be read at all.
+    InconsistentInput
+        If both are of different patients.
+    """
+    if not study.volumes:
+        messages = list(dict.fromkeys(fault.message for fault in study.faults))
+        shown = "; ".join(messages[:SHOWN_FAULTS]) or "the folder holds no DICOM image"
+        raise MissingInput("no volume could be read", shown, "mend the named files, or give another folder")
+    frames = {v.map.grid.frame for v in study.volumes if v.kind == "ct"}
+    emissions = [v for v in study.volumes if v.kind != "ct"]
+    emission, first = _choose(emissions, "emission", lambda v: v.map.grid.frame in frames)
+    frame = emission.map.grid.frame if emission is not None else ""
+    ct, second = _choose([v for v in study.volumes if v.kind == "ct"], "CT", lambda v: v.map.grid.frame == frame)
+    findings = [*first, *second]
+    if ct is not None and emission is not None:
+        if _patient(ct.context.attributes) != _patient(emission.context.attributes):
+            raise InconsistentInput(
+                "CT and emission image belong to different patients",
+                f"series {ct.facts.series_uid} and {emission.facts.series_uid}",
+                "give a folder with one patient",
+            )
+        if ct.map.grid.frame != emission.map.grid.frame:
+            message = (
+                "CT and emission image lie in different frames of reference · their positions cannot be compared · register them first, or "
+                "use the CT of the hybrid scan"
+            )
+            findings.append(Finding("import.frames_differ", Severity.CRITICAL, message))
+    return ct, emission, tuple(findings)
 
 
 def run_import(folder: Path, case_path: Path, options: ImportOptions, report: Callable[[float], None]) -> ImportSummary:
@@ -110,25 +179,28 @@ def run_import(folder: Path, case_path: Path, options: ImportOptions, report: Ca
     -------
     ImportSummary
         With all faults. Nothing is written before everything has been read.
+
+    Raises
+    ------
+    MissingInput
+        If no volume could be read; nothing is written then.
+    InconsistentInput
+        If CT and emission image, or the study and the case, are of different patients.
     """
     if not folder.is_dir():
         raise InvalidValue(f"{folder.name!r} is not a folder", "a study is read from a folder of DICOM files", "give the folder")
     study = read_study(folder, lambda x: report(0.7 * x), _read_options(options))
-    emissions = [v for v in study.volumes if v.kind in ("counts", "activity")]
-    emission, first = _choose(emissions, "emission", "")
-    frame = emission.map.grid.frame if emission is not None else ""
-    ct, second = _choose([v for v in study.volumes if v.kind == "ct"], "CT", frame)
-    findings = [*first, *second]
-    if ct is not None and emission is not None and ct.map.grid.frame != emission.map.grid.frame:
-        message = "CT and emission image lie in different frames of reference · their positions cannot be compared · register them first, or use the CT of the hybrid scan"
-        findings.append(Finding("import.frames_differ", Severity.CRITICAL, message))
+    ct, emission, findings = _pair(study)
     extra = _labels(options, ct)
     case = open_case(case_path) if (case_path / "case.json").exists() else _new_case(case_path, options, study)
+    context = next(volume.context for volume in (ct, emission) if volume is not None)
+    _require_one_patient(case, context.attributes)
     with case.writing():
-        index = _keep(case, study, ct, emission, extra, tuple(findings))
+        index = _keep(case, study, ct, emission, extra, findings)
         if ct is not None:
             identity = Identity(dict(ct.context.attributes), ct.context.frame, ct.context.series_uid, ct.context.synthetic)
-            write_atomically(case.path / IDENTITY_FILE, pretty_json(identity).encode())
+            identity_path(case, index.ct_sha256).parent.mkdir(exist_ok=True)
+            write_atomically(identity_path(case, index.ct_sha256), pretty_json(identity).encode())
         artefact = case.save_artefact(save_index(case, index), SCHEMA, VERSION)
         case.append(EventKind.STUDY_IMPORTED, "operator", now(), artefacts=[artefact], numbers={"faults": float(len(index.faults))})
     report(1.0)
@@ -143,15 +215,13 @@ def _labels(options: ImportOptions, ct: ImportedVolume | None) -> tuple[tuple[Ma
         raise InvalidValue(
             "a label map without a CT", options.labels.name, "the study must hold the CT that the labels were drawn on"
         )
-    masks = read_label_map(options.labels, TOTALSEGMENTATOR)
+    numbers = read_numbers(options.labels_map) if options.labels_map is not None else TOTALSEGMENTATOR
+    masks = read_label_map(options.labels, numbers)
     grid = ct.map.grid
-    placed = []
-    for mask in masks:
-        if mask.grid.in_frame(grid.frame).is_same_as(grid):
-            placed.append((Mask(mask.inside, grid, mask.structure), mask.structure.key))
-        else:
-            placed.append((Mask(mask.inside, mask.grid.in_frame(grid.frame), mask.structure), mask.structure.key))
-    return tuple(placed)
+    placed = [Mask(mask.inside, mask.grid.in_frame(grid.frame), mask.structure) for mask in masks]
+    return tuple(
+        (mask if not mask.grid.is_same_as(grid) else Mask(mask.inside, grid, mask.structure), mask.structure.key) for mask in placed
+    )
 
 
 def _new_case(path: Path, options: ImportOptions, study: ImportedStudy) -> CaseFolder:

@@ -21,13 +21,16 @@ class ImportOptions:
     true_nuclide : str
         What was injected, where PET headers name another nuclide; empty: the header's.
     labels : Path, optional
-        Label map (NIfTI or MetaImage) on the CT, with TotalSegmentator numbers.
+        Label map (NIfTI or MetaImage) on the CT.
+    labels_map : Path, optional
+        JSON that says which numbers make up which structure; TotalSegmentator's numbers where ``None``.
     """
 
     case_id: str = ""
     time_zone: str = ""
     true_nuclide: str = ""
     labels: Path | None = None
+    labels_map: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from opensirt._version import __version__
 from opensirt.clock import now
 from opensirt.dicom.study import DoseContext
 from opensirt.dicom.write_dose import write_rtdose
-from opensirt.encoding import structure, to_json
+from opensirt.encoding import to_json
 from opensirt.radioembolisation.treatment import proposal as document
 from opensirt.radioembolisation.treatment.proposal import PlanProposal
-from opensirt.record.events import EventKind
+from opensirt.record.events import Artefact, EventKind
 from opensirt.reports.pictures import PlanPictures
 from opensirt.reports.plan_report import render_plan_report
 from opensirt.store.case_folder import CaseFolder, open_case, write_atomically
@@ -22,7 +22,7 @@ from opensirt.vocabulary.activity import require_time_zone
 from opensirt.vocabulary.errors import InvalidValue, MissingInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.volumes import DoseMap
-from opensirt.workflow.import_study import IDENTITY_FILE, Identity, run_import
+from opensirt.workflow.import_study import load_identity, run_import
 from opensirt.workflow.options import ImportOptions, PlanOptions
 from opensirt.workflow.plan_computation import Planned, compute_plan
 from opensirt.workflow.plan_document import assemble
@@ -107,29 +107,29 @@ def _pictures(study: LoadedStudy, planned: Planned) -> PlanPictures:
 def _keep(case: CaseFolder, study: LoadedStudy, planned: Planned, proposal: PlanProposal, html: str, out: Path) -> None:
     text = to_json(proposal, document.SCHEMA, document.VERSION)
     with tempfile.TemporaryDirectory(dir=out, prefix=".plan-") as folder:
-        dose_path = Path(folder) / DOSE_DICOM
-        dicom = _dose_file(case, planned.dose, dose_path)
+        ready = Path(folder)
+        dicom = _dose_file(case, study.index.ct_sha256, planned.dose, ready / DOSE_DICOM)
+        write_atomically(ready / REPORT_HTML, html.encode())
+        write_atomically(ready / PLAN_JSON, text.encode())
         with case.writing():
-            case.save_volume(planned.dose)
             artefacts = [
                 case.save_artefact(text, document.SCHEMA, document.VERSION),
                 case.save_artefact(html, "opensirt.report", 1, "html"),
+                Artefact("opensirt.dose", 1, case.save_volume(planned.dose)),
             ]
             numbers = {f"activity_gbq.{territory}": activity.value for territory, activity in planned.plan.activities_gbq.items()}
             case.append(EventKind.PLAN_COMPUTED, "operator", now(), artefacts=artefacts, numbers=numbers)
-        if dicom:
-            dose_path.replace(out / DOSE_DICOM)
-    write_atomically(out / REPORT_HTML, html.encode())
-    write_atomically(out / PLAN_JSON, text.encode())
+        if not dicom:
+            (out / DOSE_DICOM).unlink(missing_ok=True)  # one of an earlier plan would belong to other numbers
+        for name in (DOSE_DICOM, REPORT_HTML, PLAN_JSON):
+            if (ready / name).exists():
+                (ready / name).replace(out / name)
 
 
-def _dose_file(case: CaseFolder, dose: DoseMap, path: Path) -> bool:
-    import json
-
-    identity_path = case.path / IDENTITY_FILE
-    if not identity_path.exists():
+def _dose_file(case: CaseFolder, ct_sha256: str, dose: DoseMap, path: Path) -> bool:
+    identity = load_identity(case, ct_sha256)
+    if identity is None:
         return False
-    identity = structure(json.loads(identity_path.read_text("utf-8")), Identity)
     if identity.frame != dose.grid.frame:
         raise MissingInput("the CT's identity belongs to another frame of reference", case.case_id, "import the study again")
     write_rtdose(dose, path, DoseContext(identity.attributes, identity.frame, identity.series_uid, identity.synthetic))
