@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 import cattrs
@@ -77,6 +78,7 @@ def _fault(error: BaseException, type_: type | None) -> str:
 @lru_cache(maxsize=1)
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=True, forbid_extra_keys=True)
+    converter.register_unstructure_hook(PurePath, str)
     converter.register_unstructure_hook(datetime, lambda at: at.isoformat())
     converter.register_structure_hook(datetime, _read_instant)
     converter.register_unstructure_hook(Measured, lambda m: {"value": m.value, "contributions": dict(m.contributions)})

@@ -16,6 +16,7 @@ from opensirt.workflow.options import ImportOptions, PlanOptions, WorkupOptions
 
 if TYPE_CHECKING:
     from opensirt.radioembolisation.treatment.proposal import PlanProposal
+    from opensirt.synthetic.write import WrittenPatient
     from opensirt.workflow.doctor import Health
     from opensirt.workflow.dose import DoseSummary
     from opensirt.workflow.dvh import DvhSummary
@@ -252,6 +253,75 @@ def dvh(
         return run_dvh(dose, mask, DvhOptions(label, tuple(d or D_PERCENT), tuple(v or ())), report)
 
     answer(work, words.dvh_lines, Manner("dvh", json, strict, debug))
+
+
+@app.command()
+def calc(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the formula; see --list.")] = "",
+    list_: Annotated[bool, typer.Option("--list", help="Name every formula.")] = False,
+    example: Annotated[bool, typer.Option("--example", help="Print an input to start from.")] = False,
+    input_: Annotated[str, typer.Option("--input", metavar="FILE|-", help="JSON file, or - for stdin.")] = "",
+    json: AsJson = False,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """One formula on its own: JSON in, JSON out, every number with interval, formula, constants and sources."""
+    if list_ == bool(model) or (model and example == bool(input_)):
+        raise typer.BadParameter("write: calc --list, calc MODEL --example, or calc MODEL --input FILE (or - for stdin)")
+
+    def work(_: Report) -> dict[str, Any]:
+        from opensirt.cli.calc import answer_calc, example_of, listed
+
+        if list_:
+            return listed()
+        return example_of(model) if example else answer_calc(model, input_)
+
+    bare = example and not list_
+    answer(work, words.model_lines if list_ and not json else words.plain_lines, Manner("calc", json, strict, debug, bare=bare))
+
+
+@app.command("virtual-patient")
+def virtual_patient(
+    out: Out,
+    seed: Seed = 1,
+    nuclide: Annotated[TherapyNuclide, typer.Option(help="Y-90: Tc-99m-MAA scout; Ho-166: Ho-166 scout.")] = TherapyNuclide.Y90,
+    ct: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Real CT (NIfTI, MetaImage or DICOM) to place the uptake in.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Its label map, TotalSegmentator numbers.")] = None,
+    segmentation: Annotated[bool, typer.Option("--seg", help="Also write a DICOM segmentation.")] = False,
+    json: AsJson = False,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """A whole study of known truth as genuine DICOM, marked synthetic for good."""
+
+    def work(report: Report) -> WrittenPatient:
+        from opensirt.synthetic.patient import PatientOptions
+        from opensirt.synthetic.write import run_virtual_patient
+
+        options = PatientOptions(seed=seed, nuclide=nuclide.value)
+        return run_virtual_patient(out, options, report, ct=ct, labels=labels, segmentation=segmentation)
+
+    answer(work, words.patient_lines, Manner("virtual-patient", json, strict, debug))
+
+
+@app.command()
+def demo(
+    out: Out,
+    seed: Seed = 1,
+    json: AsJson = False,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """A virtual patient from DICOM to report, in minutes and without a network."""
+
+    def work(report: Report) -> PlanProposal:
+        from opensirt.synthetic.demo import run_demo
+
+        return run_demo(out, seed, report)
+
+    answer(work, words.plan_lines, Manner("demo", json, strict, debug))
 
 
 @app.command()

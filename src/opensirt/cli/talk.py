@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,16 +19,18 @@ T = TypeVar("T")
 Report = Callable[[float], None]
 ERROR_SCHEMA = "opensirt.error"
 ERROR_VERSION = 1
+RESULT_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How one call of a command answers."""
+    """How one call of a command answers; ``bare`` JSON is printed without schema and version."""
 
     command: str
     as_json: bool = False
     strict: bool = False
     debug: bool = False
+    bare: bool = False
 
 
 @contextmanager
@@ -64,6 +67,9 @@ def answer(work: Callable[[Report], T], lines: Callable[[T], Iterable[str]], man
         status = ExitCode.LOOK if manner.strict and must_look(result) else ExitCode.DONE
     except OpensirtError as error:
         status = _refuse(error, (error.what, error.where, error.remedy), ExitCode.REFUSED, manner)
+    except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough
+        sys.stdout = open(os.devnull, "w")
+        status = ExitCode.DONE
     except OSError as error:
         name = str(error.filename or "").rpartition("/")[2]
         status = _refuse(error, (error.strerror or type(error).__name__, name, "mend it and run again"), ExitCode.MACHINE, manner)
@@ -77,6 +83,8 @@ def answer(work: Callable[[Report], T], lines: Callable[[T], Iterable[str]], man
 
 def findings_of(result: Any) -> tuple[Finding, ...]:
     """The findings a result carries."""
+    if isinstance(result, Mapping):
+        return tuple(Finding(**(f | {"severity": Severity(f["severity"])})) for f in result.get("findings", ()))
     return tuple(getattr(result, "findings", ()))
 
 
@@ -104,8 +112,8 @@ def _print(result: Any, lines: Callable[[Any], Iterable[str]], manner: Manner) -
         from opensirt.encoding import pretty_json, unstructure
 
         plain = unstructure(result)
-        head = {"schema": f"opensirt.{manner.command}", "version": 1}
-        typer.echo(pretty_json(head | plain), nl=False)
+        head = {"schema": f"opensirt.{manner.command}", "version": RESULT_VERSION}
+        typer.echo(pretty_json(plain if manner.bare else head | plain), nl=False)
         return
     for line in lines(result):
         typer.echo(line)

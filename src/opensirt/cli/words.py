@@ -58,6 +58,18 @@ def dvh_lines(summary: Any) -> Iterable[str]:
         yield f"V{point.dose_gy:g} = {point.percent:.4g} %"
 
 
+def model_lines(listed: Any) -> Iterable[str]:
+    """One formula a line."""
+    for model in listed["models"]:
+        yield f"{model['model']}: {model['about']}"
+
+
+def patient_lines(written: Any) -> Iterable[str]:
+    """Where the study and its truth lie."""
+    yield f"{written.files} DICOM files in {written.dicom_folder}"
+    yield f"truth in {written.truth_path}"
+
+
 def doctor_lines(health: Any) -> Iterable[str]:
     """One line a check."""
     yield f"opensirt {health.program_version}"
