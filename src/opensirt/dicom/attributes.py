@@ -6,11 +6,15 @@ import math
 import struct
 import zlib
 from collections.abc import Sequence
+from functools import cache
+from struct import calcsize, unpack
 from typing import Any
 
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.tag import BaseTag, Tag
 
 from opensirt.dicom.faults import Refused
 
@@ -35,17 +39,49 @@ PARSER_ERRORS = (
 file is parsed or decoded and nowhere else, and always entered as a fault."""
 
 
+_PLAIN_VRS = frozenset({"CS", "UI", "DS", "IS", "DA", "TM", "DT", "SH", "LO", "AS", "AE"})
+_INTEGERS = {"US": "<H", "SS": "<h", "UL": "<L", "SL": "<l"}
+_PADDING = " \0"
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
+
+
+@cache
+def _vr(keyword: str) -> str:
+    return dictionary_VR(_tag(keyword))
+
+
 def _name(keyword: str) -> str:
-    tag = tag_for_keyword(keyword)
-    return keyword if tag is None else f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+    tag = _tag(keyword)
+    return f"{keyword} ({tag.group:04X},{tag.element:04X})"
+
+
+def _raw_parts(data: Dataset, keyword: str) -> list[str] | None:
+    """Values as text straight from the bytes of an element that pydicom has not converted yet; ``None`` where that is not safe.
+
+    pydicom's conversion builds a checked object for each value; a CT of 300 slices has 6000 that are looked at once.
+    """
+    element = data.get_item(_tag(keyword))
+    if not isinstance(element, RawDataElement) or not element.is_little_endian or not isinstance(element.value, bytes):
+        return None
+    vr = element.VR or _vr(keyword)
+    if vr in _INTEGERS and len(element.value) == calcsize(_INTEGERS[vr]):
+        return [str(unpack(_INTEGERS[vr], element.value)[0])]
+    if vr not in _PLAIN_VRS or not element.value.isascii():
+        return None
+    return [part.strip(_PADDING) for part in element.value.decode("ascii").split("\\")]
 
 
 def value_of(data: Dataset, keyword: str) -> Any:
     """The value of an attribute, or ``None`` if it is absent, empty or cannot be parsed as its value representation."""
-    if keyword not in data:
+    tag = _tag(keyword)
+    if tag not in data:
         return None
     try:
-        value = data[keyword].value
+        value = data[tag].value
     except PARSER_ERRORS as error:
         raise Refused("header.attribute_invalid", f"{_name(keyword)} cannot be parsed ({type(error).__name__})") from error
     if value is None or (isinstance(value, str | Sequence) and len(value) == 0):
@@ -55,6 +91,9 @@ def value_of(data: Dataset, keyword: str) -> Any:
 
 def text(data: Dataset, keyword: str) -> str:
     """An attribute as stripped text; empty if absent. Several values are joined by a backslash."""
+    parts = _raw_parts(data, keyword)
+    if parts is not None:
+        return "\\".join(parts)
     value = value_of(data, keyword)
     if value is None:
         return ""
@@ -79,10 +118,14 @@ def numbers(data: Dataset, keyword: str) -> tuple[float, ...]:
     Refused
         If a value is no number.
     """
-    value = value_of(data, keyword)
-    if value is None:
+    parts: Sequence[Any] | None = _raw_parts(data, keyword)
+    if parts is None:
+        value = value_of(data, keyword)
+        if value is None:
+            return ()
+        parts = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
+    if list(parts) == [""]:
         return ()
-    parts = value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]
     try:
         return tuple(float(part) for part in parts)
     except (TypeError, ValueError) as error:

@@ -30,6 +30,7 @@ class _Slice:
     """One image of a CT: where it lies in which file, and how stored values become HU."""
 
     header: Header
+    form: PixelFormat
     frame: int
     plane: Plane
     slope: float
@@ -53,11 +54,11 @@ def _rescale(data: Dataset, name: str) -> tuple[float, float]:
     return slope[0], intercept[0]
 
 
-def _slices_of(header: Header) -> list[_Slice]:
+def _slices_of(header: Header, form: PixelFormat) -> list[_Slice]:
     """One slice for a plain CT, one for each frame of an enhanced CT."""
     if not items(header.data, "PerFrameFunctionalGroupsSequence"):
         slope, intercept = _rescale(header.data, header.name)
-        return [_Slice(header, 0, plane_of(header.data, header.name), slope, intercept)]
+        return [_Slice(header, form, 0, plane_of(header.data, header.name), slope, intercept)]
     shared = first_item(header.data, "SharedFunctionalGroupsSequence")
     found = []
     for index, group in enumerate(items(header.data, "PerFrameFunctionalGroupsSequence")):
@@ -69,7 +70,7 @@ def _slices_of(header: Header) -> list[_Slice]:
         thickness = number(measures, "SliceThickness", 0.0)
         plane = Plane(name, np.array(position), row, column, pixel_spacing(measures), image_size(header.data), thickness)
         slope, intercept = _rescale(_macro(group, shared, "PixelValueTransformationSequence"), name)
-        found.append(_Slice(header, index, plane, slope, intercept))
+        found.append(_Slice(header, form, index, plane, slope, intercept))
     return found
 
 
@@ -120,9 +121,9 @@ class _Pixels:
     header: Header | None = None
     stored: npt.NDArray[Any] = field(default_factory=lambda: np.empty((0, 0, 0)))
 
-    def of(self, piece: _Slice, form: PixelFormat) -> npt.NDArray[Any]:
+    def of(self, piece: _Slice) -> npt.NDArray[Any]:
         if piece.header is not self.header:
-            self.stored, self.header = stored_values(piece.header, form), piece.header
+            self.stored, self.header = stored_values(piece.header, piece.form), piece.header
         return np.asarray(self.stored[piece.frame])
 
 
@@ -135,9 +136,8 @@ def _fill(
     for k, index in enumerate(stack.order):
         piece = slices[index]
         with tally.image(piece.plane.name, piece.header.instance):
-            form = pixel_format(piece.header.data)
-            stored = pixels.of(piece, form)
-            padding = _padding_range(piece.header.data, form)
+            stored = pixels.of(piece)
+            padding = _padding_range(piece.header.data, piece.form)
             mark = _padding_hu(padding, piece)
             _to_hu(stored, piece, volume[k], padding)
             if mark is not None and padding is not None:
@@ -182,8 +182,9 @@ def read_ct(headers: Sequence[Header], options: ReadOptions, book: FaultBook, re
     declared = 0
     for header in headers:
         with tally.image(header.name, header.instance):
-            declared += pixel_format(header.data).decoded_bytes
-            slices += _slices_of(header)
+            form = pixel_format(header.data)
+            declared += form.decoded_bytes
+            slices += _slices_of(header, form)
     tally.require_all(len(headers))
     require_size(declared, options.largest_bytes, f"a CT of {len(headers)} images")
     stack = stack_planes([piece.plane for piece in slices], require_frame(first, book))

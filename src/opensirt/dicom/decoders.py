@@ -7,7 +7,7 @@ plug-ins is under the GPL; gdcm, pyjpegls, openjpeg and pylibjpeg-rle are not.
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any
 
 import attrs
 import numpy as np
@@ -45,10 +45,6 @@ DECODER_OF = MappingProxyType(
 """Transfer syntax → decoder (``pylibjpeg`` stands for openjpeg with JPEG 2000 and for pylibjpeg-rle with RLE)."""
 
 _DIRECT = frozenset({str(uid.ImplicitVRLittleEndian), str(uid.ExplicitVRLittleEndian)})
-_UNDEFINED_LENGTH = 0xFFFFFFFF
-_LONG_HEADER = 12
-_SHORT_HEADER = 8
-_PIXEL_TAG = b"\xe0\x7f\x10\x00"
 _BITS_PER_BYTE = 8
 
 
@@ -111,27 +107,16 @@ def require_size(declared: int, largest_bytes: int, what: str) -> None:
         raise Refused("file.too_large", f"{what} claims {declared} bytes of pixels, at most {largest_bytes} are read")
 
 
-def _require_native_length(header: Header, form: PixelFormat, length: int) -> None:
+def _require_native_length(header: Header, form: PixelFormat) -> None:
+    length = header.pixels_length
     expected = (form.rows * form.columns * form.frames * form.bits_allocated + _BITS_PER_BYTE - 1) // _BITS_PER_BYTE
     padded = expected + expected % 2
     if length not in (expected, padded):
         raise Refused("pixels.length", f"file {header.name} has {length} bytes of pixels, its header needs {expected}", header.instance)
 
 
-def _pixel_element(header: Header, stream: BinaryIO) -> tuple[int, int] | None:
-    """Offset and length in bytes of uncompressed pixels; ``None`` where the element is not where it should be, or is encapsulated."""
-    stream.seek(header.pixel_offset)
-    head = stream.read(_LONG_HEADER)
-    if head[:4] != _PIXEL_TAG:
-        return None
-    explicit = head[4:6] in (b"OW", b"OB")
-    length = int.from_bytes(head[8:12] if explicit else head[4:8], "little")
-    start = header.pixel_offset + (_LONG_HEADER if explicit else _SHORT_HEADER)
-    return None if length == _UNDEFINED_LENGTH else (start, min(length, header.size - start))
-
-
 def _is_direct(header: Header) -> bool:
-    return header.syntax in _DIRECT and header.pixel_offset >= 0
+    return header.syntax in _DIRECT and header.pixels_at >= 0
 
 
 def require_pixel_length(header: Header) -> None:
@@ -144,22 +129,15 @@ def require_pixel_length(header: Header) -> None:
     """
     if not _is_direct(header) or "Rows" not in header.data:
         return
-    form = pixel_format(header.data)
-    with header.path.open("rb") as stream:
-        element = _pixel_element(header, stream)
-    if element is not None:
-        _require_native_length(header, form, element[1])
+    _require_native_length(header, pixel_format(header.data))
 
 
-def _read_direct(header: Header, form: PixelFormat) -> npt.NDArray[Any] | None:
-    """Stored values straight from the file; ``None`` where the element is not where it should be."""
-    with header.path.open("rb") as stream:
-        element = _pixel_element(header, stream)
-        if element is None:
-            return None
-        _require_native_length(header, form, element[1])
-        stored = np.empty((form.frames, form.rows, form.columns), form.dtype)
-        stream.seek(element[0])
+def _read_direct(header: Header, form: PixelFormat) -> npt.NDArray[Any]:
+    """Stored values straight from the file."""
+    _require_native_length(header, form)
+    stored = np.empty((form.frames, form.rows, form.columns), form.dtype)
+    with header.path.open("rb", buffering=0) as stream:
+        stream.seek(header.pixels_at)
         if stream.readinto(stored.data.cast("B")) != stored.nbytes:
             raise Refused("pixels.length", f"file {header.name} ends before its pixels do", header.instance)
     return _stored_bits_only(stored, form)
@@ -190,9 +168,7 @@ def stored_values(header: Header, form: PixelFormat) -> npt.NDArray[Any]:
         name = uid.UID(header.syntax).name
         raise Refused("pixels.syntax", f"file {header.name} is encoded as {name}", header.instance)
     if _is_direct(header) and form.bits_allocated >= _BITS_PER_BYTE:
-        direct = _read_direct(header, form)
-        if direct is not None:
-            return direct
+        return _read_direct(header, form)
     try:
         pinned = "" if decoder == NATIVE else decoder
         whole = dcmread(header.path, force=True)  # from the path alone pydicom finds no pixels in deflated files

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 from pydicom.uid import (
     UID,
     CTImageStorage,
@@ -57,8 +59,8 @@ def _raw_elements(data: Dataset) -> Iterator[RawDataElement]:
             yield element
 
 
-def _label(element: RawDataElement) -> str:
-    return keyword_for_tag(element.tag) or f"({element.tag.group:04X},{element.tag.element:04X})"
+def _label(tag: BaseTag) -> str:
+    return keyword_for_tag(tag) or f"({tag.group:04X},{tag.element:04X})"
 
 
 def _length_fault(element: RawDataElement, vr: str, multibyte: bool) -> str:
@@ -66,7 +68,7 @@ def _length_fault(element: RawDataElement, vr: str, multibyte: bool) -> str:
     if vr == "PN":
         width = 1 if not multibyte else _WIDE
         if any(len(group.rstrip(b" \0")) > LONGEST_NAME_GROUP * width for group in value.replace(b"\\", b"=").split(b"=")):
-            return f"{_label(element)} is longer than {LONGEST_NAME_GROUP} characters"
+            return f"{_label(element.tag)} is longer than {LONGEST_NAME_GROUP} characters"
         return ""
     longest = LONGEST_BYTES.get(vr)
     if longest is None or len(value) <= longest:
@@ -74,18 +76,18 @@ def _length_fault(element: RawDataElement, vr: str, multibyte: bool) -> str:
     if multibyte and vr in _MULTIBYTE_VRS:
         longest *= _WIDE
     if any(len(part.rstrip(b" \0")) > longest for part in value.split(b"\\")):
-        return f"{_label(element)} is longer than {longest} bytes"
+        return f"{_label(element.tag)} is longer than {longest} bytes"
     return ""
 
 
-def _vr_fault(element: RawDataElement, vr: str) -> str:
-    tag = element.tag
+@lru_cache(maxsize=4096)
+def _vr_fault(tag: BaseTag, vr: str) -> str:
     if tag.is_private or vr == _UNKNOWN or not dictionary_has_tag(tag):
         return ""
     allowed = dictionary_VR(tag)
     if vr in allowed or (vr in _INTERCHANGEABLE and any(part in allowed for part in _INTERCHANGEABLE)):
         return ""
-    return f"{_label(element)} is written as {vr}, the standard has {allowed}"
+    return f"{_label(tag)} is written as {vr}, the standard has {allowed}"
 
 
 def _text_fault(element: RawDataElement, vr: str, declared: str) -> str:
@@ -94,12 +96,12 @@ def _text_fault(element: RawDataElement, vr: str, declared: str) -> str:
     if vr not in _TEXT_VRS or not isinstance(value, bytes) or value.isascii():
         return ""
     if declared in ("", "ISO_IR 6", "ISO 2022 IR 6"):
-        return f"{_label(element)} holds bytes outside the default character set, and no other is declared"
+        return f"{_label(element.tag)} holds bytes outside the default character set, and no other is declared"
     utf8 = _decodes(value)
     if declared == "ISO_IR 192" and not utf8:
-        return f"{_label(element)} is not valid in the declared character set UTF-8"
+        return f"{_label(element.tag)} is not valid in the declared character set UTF-8"
     if declared == "ISO_IR 100" and utf8:
-        return f"{_label(element)} is declared as Latin-1 and looks like UTF-8"
+        return f"{_label(element.tag)} is declared as Latin-1 and looks like UTF-8"
     return ""
 
 
@@ -112,6 +114,8 @@ def _decodes(value: bytes) -> bool:
 
 
 def _private_fault(data: Dataset) -> str:
+    if not any(tag.group % 2 for tag in data.keys()):  # noqa: SIM118
+        return ""
     creators = {(tag.group, tag.element) for tag in data.keys() if tag.is_private and 0x10 <= tag.element <= 0xFF}  # noqa: SIM118
     for tag in data.keys():  # noqa: SIM118
         if tag.is_private and tag.element > 0xFF and (tag.group, tag.element >> 8) not in creators:
@@ -135,11 +139,11 @@ def header_faults(data: Dataset, syntax: str, bare: bool) -> Iterator[tuple[str,
     multibyte = declared not in ("", "ISO_IR 6", "ISO_IR 100")
     for element in _raw_elements(data):
         if element.value is not None and element.length != 0xFFFFFFFF and len(element.value) < element.length:
-            yield "header.attribute_invalid", f"{_label(element)} is cut short"
+            yield "header.attribute_invalid", f"{_label(element.tag)} is cut short"
         vr = element.VR or ""
         if not vr:
             continue
-        for what in (_vr_fault(element, vr), _length_fault(element, vr, multibyte), _text_fault(element, vr, declared)):
+        for what in (_vr_fault(element.tag, vr), _length_fault(element, vr, multibyte), _text_fault(element, vr, declared)):
             if what:
                 yield "header.attribute_invalid", what
     if not bare and not text(data.file_meta, "TransferSyntaxUID"):

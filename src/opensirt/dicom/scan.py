@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, MediaStorageDirectoryStorage, generate_uid
 
-from opensirt.dicom.attributes import PARSER_ERRORS, text
+from opensirt.dicom.attributes import PARSER_ERRORS, number, text
 from opensirt.dicom.faults import FaultBook, Refused
 from opensirt.dicom.hygiene import header_faults
 
@@ -23,7 +23,12 @@ _PREFIX_AT = 128
 _MAGIC = b"DICM"
 _DICOM_SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
 _CHUNK_BYTES = 1 << 20
+_PIXEL_TAG = b"\xe0\x7f\x10\x00"
+_UNDEFINED_LENGTH = 0xFFFFFFFF
+_LONG_HEADER, _SHORT_HEADER = 12, 8
 _FIRST_GROUPS = (0x0002, 0x0008)
+_META_WITHIN = 4096
+"""The transfer syntax stands within this many bytes of the start: the meta group holds a dozen short attributes."""
 _LONGEST_FIRST_ELEMENT = 1 << 16
 """A file without preamble is taken for DICOM if its first element is of group 0002 or 0008 and no longer than this many bytes."""
 
@@ -42,8 +47,8 @@ class Header:
         All attributes before the pixel data.
     syntax : str
         Transfer Syntax UID.
-    pixel_offset : int
-        Offset in bytes of the pixel data element; −1 where it cannot be known (deflated).
+    pixels_at, pixels_length : int
+        Offset and length in bytes of uncompressed pixels; −1 where they are encapsulated, deflated or absent.
     size : int
         Size of the file in bytes.
     """
@@ -51,7 +56,8 @@ class Header:
     path: Path
     data: Dataset
     syntax: str
-    pixel_offset: int
+    pixels_at: int
+    pixels_length: int
     size: int
 
     @property
@@ -98,24 +104,33 @@ def _refuse_deflate_bomb(stream: BinaryIO, largest_bytes: int, name: str) -> Non
 def _parse(path: Path, bare: bool, largest_bytes: int) -> Header:
     with path.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        if not bare:
+        if not bare and DeflatedExplicitVRLittleEndian.encode() in stream.read(_META_WITHIN):
             meta = read_file_meta_info(path)
-            if text(meta, "TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-                stream.seek(_PREFIX_AT + len(_MAGIC))
-                data_at = _after_meta(stream, meta)
-                stream.seek(data_at)
-                _refuse_deflate_bomb(stream, largest_bytes, path.name)
+            stream.seek(_after_meta(meta))
+            _refuse_deflate_bomb(stream, largest_bytes, path.name)
         stream.seek(0)
         data = dcmread(stream, stop_before_pixels=True, force=bare)
         syntax = text(data.file_meta, "TransferSyntaxUID") or ImplicitVRLittleEndian
-        offset = -1 if syntax == DeflatedExplicitVRLittleEndian else stream.tell()
-    return Header(path, data, str(syntax), offset, size)
+        deflated = syntax == DeflatedExplicitVRLittleEndian
+        start, length = (-1, -1) if deflated else _pixel_element(stream, size)
+    return Header(path, data, str(syntax), start, length, size)
 
 
-def _after_meta(stream: BinaryIO, meta: Dataset) -> int:
-    # the first element of the meta group holds the length of all that follow it
-    group_length = int(meta.get("FileMetaInformationGroupLength", 0))
-    return stream.tell() + 12 + group_length
+def _pixel_element(stream: BinaryIO, size: int) -> tuple[int, int]:
+    """Where pydicom stopped: offset and length of little-endian uncompressed pixels, (−1, −1) for anything else."""
+    at = stream.tell()
+    head = stream.read(_LONG_HEADER)
+    if head[:4] != _PIXEL_TAG:
+        return -1, -1
+    explicit = head[4:6] in (b"OW", b"OB")
+    length = int.from_bytes(head[8:12] if explicit else head[4:8], "little")
+    start = at + (_LONG_HEADER if explicit else _SHORT_HEADER)
+    return (-1, -1) if length == _UNDEFINED_LENGTH else (start, min(length, size - start))
+
+
+def _after_meta(meta: Dataset) -> int:
+    # the first element of the meta group, of 12 bytes, holds the length of all that follow it
+    return _PREFIX_AT + len(_MAGIC) + 12 + int(number(meta, "FileMetaInformationGroupLength", 0))
 
 
 def _complete(header: Header, book: FaultBook) -> None:
