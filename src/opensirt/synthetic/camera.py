@@ -69,7 +69,7 @@ def _axis_grid(
     return Grid((counts[0], counts[1], counts[2]), affine, frame)
 
 
-def _fine_samples(
+def fine_samples(
     field: Field, fine: Grid, grid: Grid, *, offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0), outside: float = 0.0
 ) -> Field:
     """Linear samples of a fine field at another grid's voxel centres moved by an offset; axis by axis where the axes agree."""
@@ -111,7 +111,7 @@ def acquire_ct(anatomy: Anatomy, uptake: Uptake, rng: np.random.Generator, optio
     for number, lesion in enumerate(uptake.lesions):
         hu[uptake.distance[f"tumour.{lesion.label}"] < 0] = 118.0 + 14.0 * (number % 3)
     grid = ct_grid(anatomy, options)
-    sampled = _fine_samples(hu, anatomy.grid, grid, outside=-1000.0)
+    sampled = fine_samples(hu, anatomy.grid, grid, outside=-1000.0)
     noise = ndimage.gaussian_filter(rng.standard_normal(grid.shape).astype(np.float32), (0.3, 0.6, 0.6))
     noise *= np.float32(10.0) / noise.std()
     return HounsfieldMap(np.clip(np.rint(sampled + noise), -1024, 3071).astype(np.int16), grid)
@@ -130,7 +130,7 @@ def acquire_spect(
     grid = _axis_grid(corners.min(axis=0) - 8.0, corners.max(axis=0) + 8.0, options.spect_voxel_mm, anatomy.grid.frame)
     if options.tilt_degrees:
         grid = _tilted(grid, options.tilt_degrees)
-    sampled = _fine_samples(seen, anatomy.grid, grid, offset_mm=secrets.shift_mm)
+    sampled = fine_samples(seen, anatomy.grid, grid, offset_mm=secrets.shift_mm)
     expected = np.maximum(sampled, 0.0) * (grid.voxel_volume_ml / anatomy.grid.voxel_volume_ml) * options.spect_counts
     return CountsMap(rng.poisson(expected).astype(np.float32), grid)
 
@@ -214,6 +214,6 @@ def draw_contour(distance: Field, fine: Grid, grid: Grid, structure: Structure, 
     begin, end = (int(first[0]), int(first[1]), int(first[2])), (int(last[0]), int(last[1]), int(last[2]))
     window = grid.cropped(begin, end)
     inside[tuple(slice(a, b) for a, b in zip(begin, end, strict=True))] = (
-        _fine_samples(moved.astype(np.float32), part, window, outside=50.0) < 0
+        fine_samples(moved.astype(np.float32), part, window, outside=50.0) < 0
     )
     return Mask(inside, grid, structure)

@@ -58,7 +58,8 @@ class Truth:
     """Everything that is known because it was made.
 
     ``gy_per_gbq`` in the structures is dose after full decay per GBq delivered at ``right`` and ``left``, traced decay by decay with the
-    dose constant ``gy_kg_per_gbq``. ``secrets`` are never read by an estimator.
+    dose constant ``gy_kg_per_gbq``. ``lungs_seen_fraction`` is the part of the lungs in the field of view, ``markers_lps_mm`` are the
+    centres of the beads on the couch. ``secrets`` are never read by an estimator.
     """
 
     seed: int
@@ -69,6 +70,8 @@ class Truth:
     injected_share: dict[str, float]
     structures: dict[str, StructureTruth]
     tumour_to_normal: dict[str, float]
+    lungs_seen_fraction: float
+    markers_lps_mm: tuple[tuple[float, float, float], ...]
     secrets: CameraSecrets
 
 
@@ -151,6 +154,8 @@ def _truth(options: PatientOptions, anatomy: Anatomy, uptake: Uptake, secrets: C
         dict(uptake.injected_share),
         structures,
         ratio,
+        anatomy.lungs_seen_fraction,
+        anatomy.markers_lps_mm,
         secrets,
     )
 
@@ -172,7 +177,12 @@ def _contours(
 
 
 def make_patient(
-    options: PatientOptions, anatomy: Anatomy, rng: np.random.Generator, report: Callable[[float], None]
+    options: PatientOptions,
+    anatomy: Anatomy,
+    rng: np.random.Generator,
+    report: Callable[[float], None],
+    *,
+    acquire: Callable[[Anatomy, Uptake, np.random.Generator], HounsfieldMap],
 ) -> VirtualPatient:
     """Uptake, images, contours and truth in a given body.
 
@@ -186,11 +196,13 @@ def make_patient(
         Draws everything else.
     report : callable
         Takes progress from 0 to 1.
+    acquire : callable
+        Makes the CT.
     """
     uptake = place_uptake(anatomy, rng, options.uptake)
     report(0.25)
     secrets = draw_secrets(rng, options.imaging)
-    ct = acquire_ct(anatomy, uptake, rng, options.imaging)
+    ct = acquire(anatomy, uptake, rng)
     spect = acquire_spect(anatomy, uptake, secrets, rng, options.imaging)
     anterior, posterior = acquire_planar(anatomy, uptake, secrets, rng, options.imaging, nuclide=options.nuclide)
     report(0.6)
@@ -214,4 +226,10 @@ def virtual_patient(options: PatientOptions, report: Callable[[float], None]) ->
     rng = np.random.default_rng(options.seed)
     anatomy = synthetic_anatomy(rng, frame_of(options.seed))
     report(0.1)
-    return make_patient(options, anatomy, rng, lambda x: report(0.1 + 0.9 * x))
+    return make_patient(
+        options,
+        anatomy,
+        rng,
+        lambda x: report(0.1 + 0.9 * x),
+        acquire=lambda body, uptake, draw: acquire_ct(body, uptake, draw, options.imaging),
+    )

@@ -91,7 +91,7 @@ def lobe_distance(anatomy: Anatomy) -> Field:
 
 
 def _place(anatomy: Anatomy, plane: Field, rng: np.random.Generator, count: int) -> tuple[Lesion, ...]:
-    """Lesions of 7 to 27 mm radius inside the liver, two in the right lobe at least 18 mm, apart from each other."""
+    """Lesions of 7 to 27 mm radius inside liver and field of view, two in the right lobe at least 18 mm, apart from each other."""
     liver = anatomy.distance["liver"]
     lesions: list[Lesion] = []
     for number in range(count):
@@ -109,6 +109,8 @@ def _place(anatomy: Anatomy, plane: Field, rng: np.random.Generator, count: int)
             depth = max(size) + 3.0
             side = plane < -depth if lobe == 0 else plane > depth
             free = np.argwhere((liver < -depth) & side)
+            edge = np.minimum(free, np.array(liver.shape) - 1 - free).min(axis=1) * FINE_MM
+            free = free[edge > depth]
             centres = anatomy.grid.lps_mm(free) if len(free) else np.empty((0, 3))
             for other in lesions:
                 if len(centres):
