@@ -25,7 +25,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 RECOVERY_VERSION = "1"
 FWHM_PER_SIGMA = 2.3548200450309493
-WIDTHS_MM = (6.0, 8.5, 11.0, 13.5, 16.0, 19.0)
+WIDTHS_MM = (6.0, 8.5, 11.0, 13.5, 16.0, 19.0, 23.0)
 """Widths (FWHM) at which the model is tried; between them the best is found by a parabola. Scout SPECT resolves 8 to 16 mm."""
 _TRUNCATE = 3.5
 

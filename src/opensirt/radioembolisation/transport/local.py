@@ -9,6 +9,12 @@ from opensirt.vocabulary.nuclides import DoseConstant
 from opensirt.vocabulary.units import BQ_PER_GBQ, G_PER_KG
 from opensirt.vocabulary.volumes import ActivityMap, DensityMap, DoseMap
 
+SOFT_UNCERTAINTY = 0.03
+"""Mikell 2015: within 5 % of Monte Carlo in tumour and normal liver; as the half-width of a uniform distribution, 5 % / √3."""
+LUNG_UNCERTAINTY = 0.16
+"""+17 % (right lung, Mikell 2015) and −27 % (lung phantom, d'Andrea 2024) against Monte Carlo; 27 % as the half-width of a uniform
+distribution, 27 % / √3."""
+
 
 class LocalDeposition:
     """Local energy deposition (LED, LDM).
@@ -30,4 +36,4 @@ class LocalDeposition:
         report(1.0)
         emitted = emitted_j(activity, constant)
         book = EnergyBook(emitted, energy_j(dose, density.g_per_ml, activity.grid.voxel_volume_ml), 0.0)
-        return EngineDose(DoseMap(dose, activity.grid), book, self.name, self.version, 0.02, 0.20)
+        return EngineDose(DoseMap(dose, activity.grid), book, self.name, self.version, SOFT_UNCERTAINTY, LUNG_UNCERTAINTY)

@@ -23,8 +23,11 @@ KERNEL_DATA_VERSION = "egsnrc-2026.11"
 ELECTRON_REACH_MM = 12.0
 """Radius at density 1 within which all electrons of Y-90 and Ho-166 have stopped: the kernels hold 8e-8 MeV of electron energy in
 their last shell before it, 1e-7 of what is emitted. Beyond it only photons deposit energy."""
-TAIL_REACH_MM = 600.0
-"""Radius at density 1 to which the photon tail is continued beyond the last computed shell, with the slope of the last two shells."""
+TAIL_REACH_MM = 1500.0
+"""Radius at density 1 to which the photon tail is continued beyond the last computed shell: 1e-4 (Ho-166) or 4e-6 (Y-90) of the energy lies further still."""
+_TAIL_FIT_SHELLS = 8
+"""Outermost computed shells (10 mm each at density 1) to which the start of the tail is fitted: enough to average their 1–3 % noise."""
+_TAIL_SHELL_MM = 20.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class PointKernel:
     fraction : ndarray, shape (n,)
         Fraction of the emitted energy deposited in each shell.
     photon_fraction : ndarray, shape (n,)
-        The part of it deposited by photons and what they set free.
+        The part of it deposited by photons and what they set free; the rest is the electrons'.
     origin_fraction : float
         Fraction deposited at the point itself (electrons and photons below 1 keV).
     sd_fraction : ndarray, shape (n,)
@@ -107,33 +110,40 @@ class PointKernel:
         """Radius at this density beyond which only photons deposit energy, mm."""
         return ELECTRON_REACH_MM / self.density_g_per_ml
 
+    @property
+    def electron_fraction(self) -> FloatArray:
+        """Fraction of the emitted energy that electrons deposit in each shell, bremsstrahlung excepted."""
+        return np.asarray(np.maximum(self.fraction - self.photon_fraction, 0.0))
+
+    @property
+    def within_edges(self) -> FloatArray:
+        """Fraction of the emitted energy within each shell edge, the origin's included; shape (n + 1,)."""
+        return np.asarray(np.concatenate([[self.origin_fraction], self.origin_fraction + np.cumsum(self.fraction)]))
+
     def cumulative(self, radius_mm: float | FloatArray) -> FloatArray:
         """Fraction of the emitted energy within a radius, linear inside shells."""
-        within = np.concatenate([[self.origin_fraction], self.origin_fraction + np.cumsum(self.fraction)])
-        return np.asarray(np.interp(radius_mm, self.edges_mm, within))
+        return np.asarray(np.interp(radius_mm, self.edges_mm, self.within_edges))
 
     def radius_holding_mm(self, fraction: float) -> float:
         """Radius of the sphere that holds a fraction of the emitted energy, mm (X50, X90 …)."""
-        within = np.concatenate([[self.origin_fraction], self.origin_fraction + np.cumsum(self.fraction)])
-        return float(np.interp(fraction, within, self.edges_mm))
+        return float(np.interp(fraction, self.within_edges, self.edges_mm))
 
 
-def _with_tail(edges: FloatArray, fraction: FloatArray, beyond: float) -> tuple[FloatArray, FloatArray, float]:
-    """Continue the photon tail beyond the computed shells, keeping the escaped energy and the slope of the last two shells.
+def _with_tail(edges: FloatArray, photon: FloatArray, beyond: float, scale: float) -> tuple[FloatArray, FloatArray, float]:
+    """Shells of the photon tail beyond the computed ones: edges, fractions, and what lies further still.
 
-    A photon that left 200 mm of water carries its energy further; per unit radius the deposited energy falls exponentially. The
-    continuation has that slope and is scaled so that, integrated to infinity, it holds exactly what escaped.
+    Per unit radius the tail is ``a · exp(−b (r − R))``: ``a`` continues the straight line through the logarithm of the outermost
+    shells, ``b = a / escaped`` makes the integral to infinity the energy that escaped. ``scale`` is the length of 1 mm at density 1.
     """
-    last, before = fraction[-1], fraction[-2]
-    width = edges[-1] - edges[-2]
-    if not 0.0 < last < before:
-        return edges, fraction, beyond
-    slope = math.log(before / last) / width
-    count = round((TAIL_REACH_MM / 200.0 - 1.0) * edges[-1] / (2.0 * width))
-    new_edges = edges[-1] + 2.0 * width * np.arange(1, count + 1)
-    left = np.concatenate([[edges[-1]], new_edges]) - edges[-1]
-    share = np.exp(-slope * left)
-    return np.concatenate([edges, new_edges]), np.concatenate([fraction, beyond * -np.diff(share)]), beyond * float(share[-1])
+    width = np.diff(edges)[-_TAIL_FIT_SHELLS:]
+    middle = 0.5 * (edges[1:] + edges[:-1])[-_TAIL_FIT_SHELLS:]
+    slope, at_edge = np.polyfit(middle - edges[-1], np.log(photon[-_TAIL_FIT_SHELLS:] / width), 1)
+    del slope
+    decay_per_mm = math.exp(at_edge) / beyond
+    step = _TAIL_SHELL_MM * scale
+    new_edges = edges[-1] + step * np.arange(1, round((TAIL_REACH_MM * scale - edges[-1]) / step) + 1)
+    share = np.exp(-decay_per_mm * (np.concatenate([edges[-1:], new_edges]) - edges[-1]))
+    return new_edges, beyond * -np.diff(share), beyond * float(share[-1])
 
 
 @lru_cache(maxsize=32)
@@ -153,7 +163,8 @@ def point_kernel(nuclide: str, medium: str = "soft") -> PointKernel:
         If there is no kernel of this nuclide in this medium.
     """
     prefix = f"{nuclide.replace('-', '')}_{medium}"
-    with np.load(str(files("opensirt.radioembolisation.transport.data") / "point_kernels.npz")) as data:
+    packaged = files("opensirt.radioembolisation.transport.data") / "point_kernels.npz"
+    with packaged.open("rb") as stream, np.load(stream) as data:
         known = sorted({key.rsplit("_", 2)[0] for key in data.files if key.endswith("_edges_mm")})
         if f"{prefix}_edges_mm" not in data:
             raise UnsupportedInput(f"no point kernel for {nuclide} in {medium}", "", f"kernels exist for {', '.join(known)}")
@@ -162,16 +173,15 @@ def point_kernel(nuclide: str, medium: str = "soft") -> PointKernel:
         photon = data[f"{prefix}_photon_mev"]
         sd = data[f"{prefix}_sd_mev"]
         emitted, origin, escaped, density = (float(x) for x in data[f"{prefix}_scalars"])
-    long_edges, fraction, beyond = _with_tail(edges, deposited / emitted, escaped / emitted)
-    added = len(fraction) - len(deposited)
+    tail_edges, tail, beyond = _with_tail(edges, photon / emitted, escaped / emitted, 1.0 / density)
     return PointKernel(
         nuclide=nuclide,
         medium=medium,
         density_g_per_ml=density,
-        edges_mm=long_edges,
-        fraction=fraction,
-        photon_fraction=np.concatenate([photon / emitted, fraction[len(photon) :]]),
-        sd_fraction=np.concatenate([sd / emitted, np.zeros(added)]),
+        edges_mm=np.concatenate([edges, tail_edges]),
+        fraction=np.concatenate([deposited / emitted, tail]),
+        photon_fraction=np.concatenate([photon / emitted, tail]),
+        sd_fraction=np.concatenate([sd / emitted, np.zeros(len(tail))]),
         origin_fraction=origin / emitted,
         beyond_fraction=beyond,
     )

@@ -23,18 +23,30 @@ Report = Callable[[float], None]
 class EnergyBook:
     """Where the emitted energy went, in J over full decay.
 
-    ``emitted = deposited + left_grid`` for engines that conserve energy; ``difference`` says by how much one that scales with density
-    does not.
+    ``emitted = deposited + left_grid + rounded`` for engines that conserve energy; ``difference`` says by how much one that scales
+    with density does not. No entry is computed from the others.
+
+    Attributes
+    ----------
+    emitted_j : float
+        K · A.
+    deposited_j : float
+        Held by the dose map, in the masses the engine assumes.
+    left_grid_j : float
+        Carried out of the grid.
+    rounded_j : float
+        Sum (signed) of dose values that were rounding of a single-precision transform and were set to zero.
     """
 
     emitted_j: float
     deposited_j: float
     left_grid_j: float
+    rounded_j: float = 0.0
 
     @property
     def difference_j(self) -> float:
-        """Energy that is neither deposited nor booked as having left."""
-        return self.emitted_j - self.deposited_j - self.left_grid_j
+        """Energy that is neither deposited nor booked as having left, nor rounding."""
+        return self.emitted_j - self.deposited_j - self.left_grid_j - self.rounded_j
 
 
 @attrs.frozen(eq=False)
@@ -98,8 +110,10 @@ def require_dosimetric(activity: ActivityMap, density: DensityMap) -> None:
             "only nuclides that stay with their microsphere decay fully where they lodge",
             f"use one of {names}",
         )
-    if not activity.bq_per_ml.any():
+    if float(activity.bq_per_ml.max()) == 0.0:
         raise InvalidValue("the activity map holds no activity", activity.grid.describe(), "check the emission image and the masks")
+    if float(density.g_per_ml.min()) > 0.0:
+        return
     massless = (activity.bq_per_ml > 0) & (density.g_per_ml <= 0)
     count = int(np.count_nonzero(massless))
     if count:
