@@ -70,12 +70,14 @@ class Grid:
         affine = self.affine_mm
         if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.array_equal(affine[3], (0, 0, 0, 1)):
             raise GeometryError(f"not an affine of 4 × 4 with last row 0 0 0 1: {affine.tolist()}", "", "check the geometry")
-        if self.spacing_mm.min() < _SMALLEST_SPACING_MM or abs(self.axes_determinant) < 1e-3:
+        remedy = "check orientation and spacing in the file"
+        if self.spacing_mm.min() < _SMALLEST_SPACING_MM:
+            raise GeometryError(f"voxel axes are degenerate: spacing {self.spacing_mm.tolist()} mm", "a spacing is zero", remedy)
+        if abs(self.axes_determinant) < 1e-3:
             raise GeometryError(
-                f"voxel axes are degenerate: spacing {self.spacing_mm.tolist()} mm, determinant of the directions "
-                f"{self.axes_determinant:.3g}",
-                "two axes of the grid are parallel or a spacing is zero",
-                "check orientation and spacing in the file",
+                f"voxel axes are degenerate: determinant of the directions {self.axes_determinant:.3g}",
+                "two axes of the grid are parallel",
+                remedy,
             )
 
     @property

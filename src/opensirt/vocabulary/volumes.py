@@ -47,7 +47,8 @@ def _check(array: npt.NDArray[Any], grid: Grid, what: str) -> None:
         raise GridMismatch(f"{what} has shape {array.shape}", f"its grid has {grid.shape}", "give an array of the grid's shape")
     if array.dtype.kind != "f":
         return
-    total = float(array.sum(dtype=np.float64))
+    with np.errstate(invalid="ignore"):  # infinities of both signs: counted below
+        total = float(array.sum(dtype=np.float64))
     if not np.isfinite(total):
         bad = int((~np.isfinite(array)).sum())
         raise InvalidValue(f"{what} holds {bad} values that are NaN or infinite", grid.describe(), "repair or re-export the image")
