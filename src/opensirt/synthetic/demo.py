@@ -1,0 +1,60 @@
+"""The main job on a virtual patient: DICOM written, imported, worked up, planned and reported."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from opensirt.radioembolisation.treatment.proposal import PlanProposal
+from opensirt.synthetic.patient import PatientOptions
+from opensirt.synthetic.uptake import UptakeOptions
+from opensirt.synthetic.write import run_virtual_patient
+from opensirt.vocabulary.errors import InvalidValue
+from opensirt.workflow.import_study import run_import
+from opensirt.workflow.options import ImportOptions, PlanOptions
+from opensirt.workflow.plan import run_plan
+
+DEMO_SEED = 7
+DEMO_TREATMENT_AT = datetime(2026, 3, 11, 10, 0, tzinfo=timezone(timedelta(hours=1)))
+"""A Wednesday, nine days after the virtual work-up."""
+_CASE = "case"
+_PLAN = "plan"
+_PATIENT = "patient"
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """Where everything lies, and the plan."""
+
+    patient: Path
+    case: Path
+    report: Path
+    plan_json: Path
+    proposal: PlanProposal
+
+
+def run_demo(out: Path, seed: int, report: Callable[[float], None]) -> DemoResult:
+    """Make a virtual patient in ``out`` and plan it from its DICOM.
+
+    Parameters
+    ----------
+    out : Path
+        Folder; an earlier demo in it is replaced, anything else is refused.
+    seed : int
+        Which patient.
+    report : callable
+        Takes progress from 0 to 1.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / _PATIENT / "truth.json").exists():
+        raise InvalidValue(f"folder {out.name!r} is not empty and holds no earlier demo", "", "give an empty folder")
+    for name in (_CASE, _PLAN, _PATIENT):
+        shutil.rmtree(out / name, ignore_errors=True)
+    options = PatientOptions(seed=seed, uptake=UptakeOptions(extrahepatic_share=0.012))
+    written = run_virtual_patient(out / _PATIENT, options, lambda x: report(0.45 * x))
+    run_import(written.dicom_folder, out / _CASE, ImportOptions(case_id=f"SYNTHETIC-{seed}"), lambda x: report(0.45 + 0.15 * x))
+    plan_options = PlanOptions(product="glass", indication="NET", treatment_at=DEMO_TREATMENT_AT)
+    proposal = run_plan(out / _CASE, plan_options, out / _PLAN, lambda x: report(0.6 + 0.4 * x))
+    return DemoResult(out / _PATIENT, out / _CASE, out / _PLAN / "report.html", out / _PLAN / "plan.json", proposal)
