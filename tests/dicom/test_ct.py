@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tarfile
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -363,3 +365,18 @@ def test_thickness_that_differs_from_spacing_in_a_real_ct(shared_data):
     (volume,) = read(shared_data / "dcmqi" / "segmentations" / "ct-3slice").volumes
     assert dcmread(shared_data / "dcmqi" / "segmentations" / "ct-3slice" / "01.dcm").SliceThickness != 1.0
     assert volume.map.grid.spacing_mm[0] == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_a_real_ct_of_chest_and_abdomen(shared_data, tmp_path):
+    """CPTAC-PDA C3N-00249: 102 slices at 3 mm, unsigned with intercept −1024; every voxel against SimpleITK."""
+    with tarfile.open(shared_data / "cptac-pda_C3N-00249" / "ct_chest_upper_abdomen.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    study = read(tmp_path)
+    (volume,) = study.volumes
+    (folder,) = {path.parent for path in tmp_path.rglob("*.dcm")} or {path.parent for path in tmp_path.rglob("*") if path.is_file()}
+    image = simpleitk_volume(folder)
+    assert volume.map.hu.shape == (102, 512, 512)
+    assert np.array_equal(volume.map.hu, sitk.GetArrayFromImage(image))
+    assert volume.map.grid.spacing_mm == pytest.approx(image.GetSpacing()[::-1], rel=1e-4)
+    assert volume.map.grid.lps_mm((101, 511, 511)) == pytest.approx(image.TransformIndexToPhysicalPoint((511, 511, 101)), abs=1e-2)

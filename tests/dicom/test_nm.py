@@ -294,3 +294,23 @@ def test_nm_of_another_class_of_pixels_is_refused(tmp_path):
     data.ImageType = ["ORIGINAL", "PRIMARY", "STATIC"]
     data.PhotometricInterpretation = "PALETTE COLOR"
     assert "pixels.kind" in refused(tmp_path, data)
+
+
+def test_the_two_views_may_be_two_series(tmp_path):
+    stored = asymmetric()
+    for index, name in enumerate(("ANT", "POST")):
+        data = planar(stored[index : index + 1], series_uid=f"1.2.3.2{index}")
+        data.DetectorInformationSequence = [view(*(ANTERIOR if index == 0 else POSTERIOR))]
+        data.DetectorVector, data.NumberOfDetectors, data.EnergyWindowVector = [1], 1, [1]
+        save(data, tmp_path / f"{name}.dcm")
+    study = read(tmp_path)
+    assert study.faults == ()
+    assert len(study.planar) == 2
+
+
+def test_two_pairs_of_views_are_said(tmp_path):
+    for index in (1, 2):
+        save(planar(asymmetric(), series_uid=f"1.2.3.2{index}"), tmp_path / f"{index}.dcm")
+    study = read(tmp_path)
+    assert codes(study) == ["nm.views_incomplete"]
+    assert len(study.planar) == 4

@@ -89,7 +89,7 @@ FAULTS = MappingProxyType(
         "nm.kind": FaultKind("a dynamic, gated or multi-rotation NM image", "export the static or reconstructed image", "the series"),
         "nm.view_unknown": FaultKind("nothing says whether a planar frame is anterior or posterior", "export with view codes", "the frame"),
         "nm.view_from_angle": FaultKind("anterior or posterior taken from the detector's start angle", "check left and right by eye"),
-        "nm.views_incomplete": FaultKind("not exactly one anterior and one posterior frame", "export both views once", ""),
+        "nm.views_incomplete": FaultKind("not exactly one anterior and one posterior view in the study", "export both views once"),
         "nm.window_ambiguous": FaultKind(
             "several energy windows and nothing says which holds the photopeak", "export the photopeak window alone", "the series"
         ),

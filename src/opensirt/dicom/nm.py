@@ -71,11 +71,6 @@ def read_planar(headers: Sequence[Header], options: ReadOptions, book: FaultBook
     views: list[PlanarView] = []
     for header in headers:
         views += _views_of(header, options, book)
-    series_uid = text(headers[0].data, "SeriesInstanceUID")
-    sides = sorted(view.view for view in views)
-    if sides != ["anterior", "posterior"]:
-        found = " and ".join(f"{sides.count(side)} {side}" for side in ("anterior", "posterior"))
-        book.add("nm.views_incomplete", f"{found} frames in the photopeak window", series_uid=series_uid)
     return views
 
 
@@ -159,6 +154,8 @@ def emission_stack(headers: Sequence[Header], options: ReadOptions, book: FaultB
     tally.require_all(len(headers))
     require_size(2 * sum(form.decoded_bytes for form in forms), options.largest_bytes, f"a volume of {len(headers)} images")
     stack = stack_planes(planes, frame_of(headers[0].data))
+    if stack.single:
+        book.add("series.single_slice", headers[0].name, series_uid=tally.series_uid, instance=headers[0].instance)
     values = np.empty(stack.grid.shape, np.float32)
     for k, index in enumerate(stack.order):
         header = headers[index]

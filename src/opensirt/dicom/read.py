@@ -87,6 +87,15 @@ def _check_pixel_lengths(headers: Sequence[Header], book: FaultBook) -> None:
                 book.refuse(refusal, text(header.data, "SeriesInstanceUID"), header.instance)
 
 
+def _check_views(found: _Import) -> None:
+    # anterior and posterior may be two series: a pair is looked for in the whole study
+    sides = [view.view for view in found.planar]
+    if sides and sorted(sides) != ["anterior", "posterior"]:
+        what = f"{sides.count('anterior')} anterior and {sides.count('posterior')} posterior frames in the photopeak window"
+        series = {view.facts.series_uid for view in found.planar}
+        found.book.add("nm.views_incomplete", what, series_uid=series.pop() if len(series) == 1 else "")
+
+
 def _without_localisers(headers: Sequence[Header], book: FaultBook) -> list[Header]:
     kept = [header for header in headers if not is_localiser(header.data)]
     if len(kept) < len(headers):
@@ -210,6 +219,7 @@ def _read_all(folder: Path, found: _Import, report: Callable[[float], None]) -> 
     for (key, group), part in zip(images, _shares([group for _, group in images], report), strict=True):
         found.instances[key[0]] = {header.instance for header in group}
         _guarded(found, group, lambda key=key, group=group, part=part: _read_images(found, key[1], group, part))  # type: ignore[misc]
+    _check_views(found)
     for key, group in groups.items():
         if key[1] in _STRUCTURE_CLASSES:
             _guarded(found, group, lambda key=key, group=group: _read_structures(found, key[1], group))  # type: ignore[misc]
