@@ -269,6 +269,8 @@ def _settle(data: Dataset, study: StudyIdentity, series: SeriesIdentity) -> None
     data.TimezoneOffsetFromUTC = series.at.strftime("%z")[:5]
     if study.synthetic:
         data.ImageComments = SYNTHETIC_MARK
+    for equipment in data.get("ContributingEquipmentSequence", []):
+        equipment.ContributionDateTime = series.at.strftime("%Y%m%d%H%M%S%z")
     organisation = derived_uid(study.series_uid(series.name), "dimensions")
     data.DimensionOrganizationSequence[0].DimensionOrganizationUID = organisation
     for index in data.DimensionIndexSequence:
