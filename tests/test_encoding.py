@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
 
 import pytest
-import strategies
 from hypothesis import given
 
+import strategies
 from opensirt.encoding import canonical_json, from_json, parse_json, pretty_json, structure, to_json, unstructure
 from opensirt.radioembolisation.treatment.proposal import (
     SCHEMA,

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import strategies
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import strategies
 from opensirt.record.events import EventKind
 from opensirt.store import case_folder
 from opensirt.store.case_folder import CaseFolder, create_case, open_case, write_atomically

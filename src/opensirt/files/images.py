@@ -84,8 +84,9 @@ def read_label_map(path: Path, numbers: Mapping[Structure, tuple[int, ...]]) -> 
         If the file holds other than whole numbers, or none of the structures.
     """
     values, grid = read_image(path)
-    whole = np.rint(values).astype(np.int32)
-    if not np.array_equal(whole, values):
+    finite = values if values.dtype.kind != "f" else np.nan_to_num(values, nan=0.5, posinf=0.5, neginf=0.5)
+    whole = np.rint(finite).astype(np.int64)
+    if not np.array_equal(whole, finite):
         raise InvalidValue(
             f"{path.name} holds values that are not whole numbers", "a label map numbers structures", "give a label map"
         )

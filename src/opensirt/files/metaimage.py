@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from opensirt.vocabulary.errors import InvalidValue
+from opensirt.vocabulary.errors import GeometryError, InvalidValue
 from opensirt.vocabulary.geometry import UNSTATED_FRAME, Grid
+
+ORTHOGONAL_TOLERANCE = 1e-5
+"""Largest cosine between two axes of a grid that counts as orthogonal: the rounding of directions written with six digits."""
 
 
 def read_metaimage(path: Path) -> tuple[npt.NDArray[Any], Grid]:
@@ -36,14 +40,41 @@ def read_metaimage(path: Path) -> tuple[npt.NDArray[Any], Grid]:
     return np.ascontiguousarray(sitk.GetArrayFromImage(image)), Grid(image.GetSize()[::-1], affine, UNSTATED_FRAME)
 
 
+def require_orthogonal(grid: Grid, name: str) -> None:
+    """Refuse axes that are not at right angles, which MetaImage's readers do not take.
+
+    Raises
+    ------
+    GeometryError
+        With the largest cosine between two axes.
+    """
+    axes = grid.directions
+    cosine = float(np.abs(axes.T @ axes - np.eye(3)).max())
+    if cosine > ORTHOGONAL_TOLERANCE:
+        raise GeometryError(
+            f"the grid of {name} has axes that are not at right angles (largest cosine {cosine:.3g})",
+            "MetaImage cannot state it",
+            "write NIfTI, or resample first",
+        )
+
+
+def _write_pair(image: sitk.Image, path: Path) -> None:
+    """Header and data beside each other: data first, so that a header never names data that are not there."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as folder:
+        sitk.WriteImage(image, str(Path(folder) / path.name))
+        for part in sorted(Path(folder).iterdir(), key=lambda p: p.suffix == ".mhd"):
+            part.replace(path.with_name(part.name))
+
+
 def write_metaimage(path: Path, values: npt.NDArray[Any], grid: Grid) -> None:
     """Write a volume as MetaImage, whole or not at all (``.mha``; an ``.mhd`` has its data beside it)."""
-    image = sitk.GetImageFromArray(values)
+    require_orthogonal(grid, path.name)
+    image = sitk.GetImageFromArray(values.astype(np.uint8) if values.dtype == np.bool_ else values)
     image.SetSpacing([float(s) for s in grid.spacing_mm[::-1]])
     image.SetOrigin([float(x) for x in grid.affine_mm[:3, 3]])
     image.SetDirection([float(d) for d in grid.directions[:, ::-1].ravel()])
     if path.suffix == ".mhd":
-        sitk.WriteImage(image, str(path))
+        _write_pair(image, path)
         return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.mha")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,15 @@ def read_nifti(path: Path) -> tuple[npt.NDArray[Any], Grid]:
     try:
         image = nibabel.load(path)
         data = np.asanyarray(image.dataobj)
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
+    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
         raise InvalidValue(f"{path.name} cannot be read as NIfTI ({type(error).__name__})", "", "check the file") from error
     shape = tuple(n for n in data.shape)
     if len(shape) > 3 and all(n == 1 for n in shape[3:]):
         data = data.reshape(shape[:3])
     if data.ndim != 3:
         raise InvalidValue(f"{path.name} has {data.ndim} dimensions", "a volume has three", "give one time point or component")
+    if data.dtype.kind not in "biuf":
+        raise InvalidValue(f"{path.name} holds values of type {data.dtype}", "a volume holds one real number a voxel", "convert it")
     unit = image.header.get_xyzt_units()[0]
     scale = {"mm": 1.0, "unknown": 1.0, "meter": 1000.0, "micron": 0.001}[unit]
     affine = _LPS_OF_RAS @ _affine(image, path.name)
@@ -77,7 +80,8 @@ def read_nifti(path: Path) -> tuple[npt.NDArray[Any], Grid]:
 def write_nifti(path: Path, values: npt.NDArray[Any], grid: Grid) -> None:
     """Write a volume as NIfTI-1 (compressed for ``.nii.gz``), whole or not at all."""
     affine = _LPS_OF_RAS @ grid.affine_mm @ _REVERSED
-    image = nibabel.Nifti1Image(values.transpose(2, 1, 0), affine)
+    stored = values.astype(np.uint8) if values.dtype == np.bool_ else values
+    image = nibabel.Nifti1Image(stored.transpose(2, 1, 0), affine)
     image.header.set_xyzt_units("mm")
     image.set_sform(affine, code=1)
     image.set_qform(None, code=0)
