@@ -72,6 +72,8 @@ class Header:
 
 
 def _files(folder: Path) -> list[Path]:
+    if folder.is_file():
+        return [folder]
     found = []
     for root, folders, names in os.walk(folder, followlinks=False):
         folders.sort()
@@ -188,7 +190,7 @@ def scan(folder: Path, book: FaultBook, largest_bytes: int, report: Callable[[fl
     Parameters
     ----------
     folder : Path
-        Where to look.
+        Where to look; a single file is looked at alone.
     book : FaultBook
         Takes what cannot be read.
     largest_bytes : int
