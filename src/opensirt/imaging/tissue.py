@@ -157,8 +157,12 @@ def _padding_findings(ct: HounsfieldMap) -> tuple[Finding, ...]:
     )
 
 
+CT_FLOOR_HU = -1024.0
+"""Lowest CT number of a 12-bit scanner: noise in air reaches it, and it means air."""
+
+
 def _range_findings(ct: HounsfieldMap, conversion: DensityConversion) -> tuple[Finding, ...]:
-    low, high = conversion.hu[0], conversion.hu[-1]
+    low, high = min(conversion.hu[0], CT_FLOOR_HU), conversion.hu[-1]
     beyond = (ct.hu < low) | (ct.hu > high)
     if ct.padding_hu is not None:
         beyond &= ct.hu != ct.padding_hu

@@ -66,7 +66,7 @@ def _comparison(proposal: PlanProposal, shown: dict[str, ShownNumber]) -> Compar
         for model in models:
             row = cells.get((structure, model))
             if row is None:
-                line.append((None, "not computed"))
+                line.append((None, "–"))
             else:
                 line.append((shown.get(row.number_key), row.note))
         rows.append((labels.get(structure, structure), tuple(line)))

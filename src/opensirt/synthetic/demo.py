@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -25,18 +24,7 @@ _PLAN = "plan"
 _PATIENT = "patient"
 
 
-@dataclass(frozen=True)
-class DemoResult:
-    """Where everything lies, and the plan."""
-
-    patient: Path
-    case: Path
-    report: Path
-    plan_json: Path
-    proposal: PlanProposal
-
-
-def run_demo(out: Path, seed: int, report: Callable[[float], None]) -> DemoResult:
+def run_demo(out: Path, seed: int, report: Callable[[float], None]) -> PlanProposal:
     """Make a virtual patient in ``out`` and plan it from its DICOM.
 
     Parameters
@@ -47,6 +35,11 @@ def run_demo(out: Path, seed: int, report: Callable[[float], None]) -> DemoResul
         Which patient.
     report : callable
         Takes progress from 0 to 1.
+
+    Returns
+    -------
+    PlanProposal
+        The plan; its report lies in ``plan/report.html``, the patient in ``patient/``, the case in ``case/``.
     """
     if out.exists() and any(out.iterdir()) and not (out / _PATIENT / "truth.json").exists():
         raise InvalidValue(f"folder {out.name!r} is not empty and holds no earlier demo", "", "give an empty folder")
@@ -56,5 +49,4 @@ def run_demo(out: Path, seed: int, report: Callable[[float], None]) -> DemoResul
     written = run_virtual_patient(out / _PATIENT, options, lambda x: report(0.45 * x))
     run_import(written.dicom_folder, out / _CASE, ImportOptions(case_id=f"SYNTHETIC-{seed}"), lambda x: report(0.45 + 0.15 * x))
     plan_options = PlanOptions(product="glass", indication="NET", treatment_at=DEMO_TREATMENT_AT)
-    proposal = run_plan(out / _CASE, plan_options, out / _PLAN, lambda x: report(0.6 + 0.4 * x))
-    return DemoResult(out / _PATIENT, out / _CASE, out / _PLAN / "report.html", out / _PLAN / "plan.json", proposal)
+    return run_plan(out / _CASE, plan_options, out / _PLAN, lambda x: report(0.6 + 0.4 * x))

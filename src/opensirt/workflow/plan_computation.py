@@ -9,7 +9,15 @@ import attrs
 import numpy as np
 
 from opensirt.imaging.tissue import SOFT_TISSUE
-from opensirt.radioembolisation.dosimetry.influence import Influence, Masses, count_partition_influence, scaled, territories_of
+from opensirt.radioembolisation.dosimetry.influence import (
+    Influence,
+    Masses,
+    count_partition_influence,
+    partition_influence,
+    scaled,
+    territories_of,
+)
+from opensirt.radioembolisation.dosimetry.models import partition
 from opensirt.radioembolisation.dosimetry.voxel import combined, doses_per_gbq, mean_gy, transport_factors, unit_activity
 from opensirt.radioembolisation.planning.optimise import INTENTS, Plan, PlanProblem, given, optimise
 from opensirt.radioembolisation.transport.engines import ENGINES, engine_named
@@ -135,6 +143,19 @@ def _engine_influence(
     return Influence(name, engine_named(name.removeprefix("voxel ")).version, rows)
 
 
+def _with_blur(seen: Influence, true: Influence) -> Influence:
+    """The image as seen, with the budget of the recovered model and what the blur takes away as a source of its own."""
+    rows: dict[str, dict[str, Measured]] = {}
+    for key, row in seen.gy_per_gbq.items():
+        rows[key] = {}
+        for territory, value in row.items():
+            other = true.gy_per_gbq[key][territory]
+            relative = {source: u / other.value for source, u in other.contributions.items()} if other.value > 0.0 else {}
+            moved = Measured(value.value, {source: value.value * r for source, r in relative.items()})
+            rows[key][territory] = moved.with_contribution("partial_volume", value.value - other.value)
+    return attrs.evolve(seen, gy_per_gbq=rows)
+
+
 def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Callable[[float], None]) -> Planned:
     """Influence by every model, activities, vials and the planned dose.
 
@@ -183,7 +204,8 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
         key: (first.relative_lung_uncertainty if key == "lungs" else first.relative_kernel_uncertainty) for key, _ in regions
     }
     headline = scaled(base, f"recovered counts, {options.engine}", factors, relative)
-    influences = {headline.model: headline, base.model: base, seen.model: seen}
+    seen = _with_blur(seen, base)
+    influences = {headline.model: headline, base.model: base, seen.model: seen, partition.NAME: partition_influence(uptake, masses)}
     for name, doses in engine_doses.items():
         influences[f"voxel {name}"] = _engine_influence(f"voxel {name}", doses, base, seen, regions, workup)
     fed = {t: tuple(c.key for c in uptake.of_kind(StructureKind.TUMOUR) if c.territory == t) for t in territories_of(uptake)}

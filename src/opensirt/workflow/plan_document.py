@@ -9,7 +9,7 @@ import numpy as np
 
 from opensirt.radioembolisation.dosimetry.dvh import dvh
 from opensirt.radioembolisation.dosimetry.influence import Influence, total_dose
-from opensirt.radioembolisation.dosimetry.models import count_partition, mono
+from opensirt.radioembolisation.dosimetry.models import count_partition, mono, partition
 from opensirt.radioembolisation.dosimetry.voxel import combined
 from opensirt.radioembolisation.planning.optimise import PLANNING_VERSION
 from opensirt.radioembolisation.treatment.proposal import (
@@ -39,6 +39,7 @@ _INTENT_WORDS = {
 _FORMULAS = {
     "count partition, recovered": (count_partition.FORMULA, "count partition on recovered counts", count_partition.SOURCES),
     "count partition": (count_partition.FORMULA, "count partition on counts as seen", count_partition.SOURCES),
+    partition.NAME: (partition.FORMULA, "partition per territory on recovered counts", partition.SOURCES),
     "voxel local": ("D_v = K · A_v / (ρ_v · V)", "local deposition on counts as seen", ("EANM SOP, Chiesa et al. 2021",)),
     "voxel kernel": (
         "D = A ⊗ S / (ρ · V)",
@@ -56,6 +57,7 @@ _NOTES = {
     "voxel local": "blurred image, no transport: like count partition as seen, voxel by voxel",
     "voxel kernel": "blurred image, beta transport added to the camera's blur; uniform soft tissue, wrong in lung",
     "voxel kernel-density": "blurred image, beta transport with density",
+    partition.NAME: "all tumours of a territory are one compartment, so each gets their mean",
     "count partition, recovered": "blur undone by compartment, energy absorbed where emitted",
 }
 
@@ -212,11 +214,11 @@ def _comparison(planned: Planned) -> tuple[tuple[ComparisonRow, ...], list[Repor
     for model, influence in planned.influences.items():
         for key, _ in planned.regions:
             if key not in influence.gy_per_gbq:
-                rows.append(ComparisonRow(key, model, "", "not covered by this model"))
+                rows.append(ComparisonRow(key, model, "", "–"))
                 continue
             number_key = f"dose.{key}.{model.replace(' ', '_')}"
             numbers.append(_dose_number(number_key, key, influence, planned))
-            rows.append(ComparisonRow(key, model, number_key))
+            rows.append(ComparisonRow(key, model, number_key, _NOTES.get(model, "")))
     for perfusion in planned.workup.perfusions:
         rows.append(ComparisonRow(f"territory.{perfusion.territory}", mono.NAME, f"dose.territory.{perfusion.territory}.mono"))
     return tuple(rows), numbers
@@ -326,8 +328,3 @@ def assemble(
         input_sha256=input_hashes(workup.scene.study),
         parameters=parameters_of(options),
     )
-
-
-def model_notes() -> dict[str, str]:
-    """Why models differ, in one line each."""
-    return dict(_NOTES)

@@ -249,6 +249,8 @@ def _volume_numbers(scene: Scene, uptake: CompartmentUptake) -> list[ReportedNum
         rows.append(
             ("normal_liver", propagate(lambda **v: sum(v.values()), **{f"x{n}": c.volume_ml for n, c in enumerate(normal)}))
         )
+    whole = [c for c in uptake.compartments if c.kind in (StructureKind.TUMOUR, StructureKind.NORMAL_LIVER)]
+    rows.append(("liver", propagate(lambda **v: sum(v.values()), **{f"x{n}": c.volume_ml for n, c in enumerate(whole)})))
     density = Measured(SOFT_TISSUE.value, {"liver_density": SOFT_TISSUE.standard_uncertainty})
     for key, volume in rows:
         numbers.append(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from opensirt.radioembolisation.dosimetry.models import partition
 from opensirt.radioembolisation.workup.compartments import Compartment, CompartmentUptake
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.measured import Measured, propagate
@@ -156,3 +157,37 @@ def total_dose(influence: Influence, structure: str, activities_gbq: Mapping[str
         for source, u in per_gbq.contributions.items():
             contributions[source] = contributions.get(source, 0.0) + activity * u
     return Measured(value, contributions)
+
+
+def partition_influence(uptake: CompartmentUptake, masses: Masses) -> Influence:
+    """Partition model per GBq: one tumour compartment and one normal compartment per territory, and the lungs.
+
+    Every tumour of a territory gets the same dose, that of the tumour compartment; a territory without tumour or without normal liver
+    is treated as the model prescribes. Shares are the recovered ones.
+    """
+    result: dict[str, dict[str, Measured]] = {}
+    territories = territories_of(uptake)
+    for territory in territories:
+        inside = [c for c in uptake.compartments if c.territory == territory]
+        for compartment in inside:
+            result[compartment.key] = {other: Measured(0.0) for other in territories}
+            group = [c for c in inside if c.kind is compartment.kind]
+            result[compartment.key][territory] = _group_dose(uptake, group, territory, masses)
+    for lung in uptake.of_kind(StructureKind.LUNGS):
+        result[lung.key] = {t: _dose(uptake, lung, t, masses, lambda c: c.share) for t in territories}
+    return Influence(partition.NAME, partition.VERSION, result)
+
+
+def _group_dose(uptake: CompartmentUptake, group: list[Compartment], territory: str, masses: Masses) -> Measured:
+    """Mean dose of several compartments taken as one: their activity over their mass."""
+    inputs: dict[str, Measured] = {"k": masses.gy_kg_per_gbq, "rho": masses.kg_per_ml}
+    for n, compartment in enumerate(group):
+        inputs[f"f{n}"] = injection_share(uptake, compartment, territory, lambda c: c.share)
+        inputs[f"v{n}"] = compartment.volume_ml
+    count = len(group)
+
+    def mean(**values: float) -> float:
+        held = sum(values[f"f{n}"] for n in range(count))
+        return values["k"] * held / (values["rho"] * sum(values[f"v{n}"] for n in range(count)))
+
+    return propagate(mean, **inputs)

@@ -38,9 +38,9 @@ is given the same uncertainty until it has been held against Monte Carlo in pati
 LONGEST_PATH_MM = 50.0
 """Paths are followed this far. What goes further, in lung thinner than 0.17 g/mL or in air, shows as a difference in the energy book."""
 THIN_BELOW_G_PER_ML = 0.6
-THIN_HOLDS = 0.996
-"""Where the mean density is below 0.6 g/mL, the kernel ends at the radius that holds 99.6 % of the electrons' energy (8.5 mm·g/mL for
-Y-90) and is scaled to hold all of it: the last 0.4 % would take two thirds of the time."""
+THIN_HOLDS = 0.99
+"""Where the mean density is below 0.6 g/mL, the kernel ends at the radius that holds 99 % of the electrons' energy (7.9 mm·g/mL for
+Y-90) and is scaled to hold all of it: the last 1 % would take two thirds of the time."""
 MATTER_ABOVE_G_PER_ML = 0.1
 """Voxels above this density count in the mean density of the medium that carries the photon tail: tissue, not the air around it."""
 
@@ -54,8 +54,8 @@ _BUILT_AT_G_PER_ML = np.concatenate(
 _STEPS = 8
 """Reports of progress during one dose."""
 _HALF_G_PER_ML = 0.5
-_TABLE_NODES = 257
-"""Nodes of the table in even steps of ``ρ / (ρ + 0.5)``: 1.6 % apart in density or less from 0.15 to 1.9 g/mL, linear between."""
+_TABLE_NODES = 320
+"""Steps of ``ρ / (ρ + 0.5)`` in the table: 1.7 % apart in density or less from 0.15 to 1.9 g/mL, linear between."""
 
 
 @lru_cache(maxsize=1)
@@ -142,8 +142,8 @@ def _table(nuclide: str, spacing_mm: Spacing, size: IntArray) -> Float32Array:
         full *= float(kernel.cumulative(kernel.electron_reach_mm) / kernel.cumulative(reach))
         octant = full[tuple(slice(n // 2, n // 2 + int(s)) for n, s in zip(full.shape, size, strict=True))]
         built[node][tuple(slice(0, n) for n in octant.shape)] = octant
-    x = np.linspace(*_table_ends(), _TABLE_NODES)
-    density = _HALF_G_PER_ML * x / (1.0 - x)
+    x = np.minimum(np.arange(_TABLE_NODES + 2) / _TABLE_NODES, 1.0 - 1e-9)
+    density = np.clip(_HALF_G_PER_ML * x / (1.0 - x), _THINNEST_G_PER_ML, _DENSEST_G_PER_ML)
     spline = PchipInterpolator(np.log(_BUILT_AT_G_PER_ML), built.reshape(len(built), -1), axis=0)
     return np.ascontiguousarray((np.maximum(spline(np.log(density)), 0.0) / density[:, None]).T.astype(np.float32))
 
@@ -153,10 +153,6 @@ def _reaches(nuclide: str) -> tuple[float, float]:
     kernel = point_kernel(nuclide, "soft").at_density(1.0)
     near = float(kernel.cumulative(kernel.electron_reach_mm))
     return kernel.radius_holding_mm(THIN_HOLDS * near), kernel.electron_reach_mm
-
-
-def _table_ends() -> tuple[float, float]:
-    return _THINNEST_G_PER_ML / (_THINNEST_G_PER_ML + _HALF_G_PER_ML), _DENSEST_G_PER_ML / (_DENSEST_G_PER_ML + _HALF_G_PER_ML)
 
 
 @lru_cache(maxsize=4)
@@ -232,8 +228,7 @@ def _superposed(bq: Float32Array, mass_density: Float32Array, pairs: _Pairs, rep
     activity[tuple(slice(a - lo, b - lo) for a, b, lo in zip(box.start, box.stop, low, strict=True))] = bq[box.slices]
     rows = np.argwhere(activity.max(axis=2) > 0)
     columns = (pairs.padding[2], pairs.padding[2] + box.stop[2] - box.start[2])
-    low_x, high_x = _table_ends()
-    axis = (np.float32(_HALF_G_PER_ML), np.float32(low_x), np.float32((_TABLE_NODES - 1) / (high_x - low_x)))
+    table = (pairs.table, np.float32(_HALF_G_PER_ML), np.float32(_TABLE_NODES))
     reaches = (np.float32(THIN_BELOW_G_PER_ML), np.float32(pairs.reaches[0]), np.float32(pairs.reaches[1]))
     geometry = (pairs.offsets, pairs.table_row, pairs.parents, pairs.weights, pairs.shells, pairs.nearest_mm)
     volumes = [np.zeros(density.shape, dtype=np.float32) for _ in range(WORKERS)]
@@ -241,7 +236,7 @@ def _superposed(bq: Float32Array, mass_density: Float32Array, pairs: _Pairs, rep
 
         def run(worker: int, step: int = step) -> None:
             mine = rows[step * WORKERS + worker :: _STEPS * WORKERS]
-            scatter((mine, *columns), activity, density, geometry, (pairs.table, axis), reaches, volumes[worker])
+            scatter((mine, *columns, np.empty(LANES, np.float32)), activity, density, geometry, table, reaches, volumes[worker])
 
         on_threads(run, range(WORKERS))
         report(0.1 + 0.85 * (step + 1) / _STEPS)

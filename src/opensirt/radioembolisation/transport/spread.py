@@ -84,7 +84,7 @@ def _between(nodes: Float32Array, factor: int, size: int) -> Float32Array:
     phases = np.arange(factor, dtype=np.float32) / np.float32(factor)
     fine = np.multiply(np.diff(nodes, axis=-1)[..., None], phases)
     fine += nodes[..., :-1, None]
-    return fine.reshape(*nodes.shape[:-1], -1)[..., :size]
+    return np.asarray(fine.reshape(*nodes.shape[:-1], -1)[..., :size])
 
 
 @attrs.frozen(eq=False)

@@ -211,7 +211,7 @@ def _layout(image: ScoutImage, lung_margin_mm: float) -> _Layout:
 def _grown(occupancy: Float32Array, spacing: FloatArray, by_mm: float) -> Float32Array:
     """A boundary moved outward by a fraction of a voxel: ``u + δ |∇u|``, within 0 and 1."""
     slope = np.sqrt(sum((g / s) ** 2 for g, s in zip(np.gradient(occupancy), spacing, strict=True))).astype(np.float32)
-    return np.clip(occupancy + np.float32(by_mm) * slope, 0.0, 1.0)
+    return np.asarray(np.clip(occupancy + np.float32(by_mm) * slope, 0.0, 1.0), dtype=np.float32)
 
 
 @attrs.frozen(eq=False)
@@ -288,7 +288,7 @@ def compartment_uptake(
     for n, (key, sd) in enumerate(zip(layout.keys, _noise(layout, counts, errors), strict=True)):
         seen = centre.seen.copy()
         seen[n] += sd
-        moved = attrs.evolve(centre, concentration=np.linalg.solve(centre.transfer, seen))
+        moved = attrs.evolve(centre, concentration=np.asarray(np.linalg.solve(centre.transfer, seen), dtype=np.float64))
         changes[f"count_noise.{key}"] = (_state(moved, layout, voxel_ml).shares - base.shares, base.volumes * 0.0)
     for axis, name in enumerate(("slice", "row", "column")):
         step = np.zeros(3)
@@ -379,7 +379,7 @@ def _add_unevenness(
         return
     ratio = counts[liver].astype(np.float64) / np.maximum(expected[liver], 1e-6)
     noise = float(np.mean(1.0 / np.maximum(expected[liver], 1e-6)))
-    unevenness = float(np.sqrt(max(np.var(ratio) - noise, 0.0)))
+    unevenness = max(float(np.var(ratio)) - noise, 0.0) ** 0.5
     for n, kind in enumerate(layout.kinds):
         if kind is not StructureKind.TUMOUR:
             continue
