@@ -38,6 +38,12 @@ def test_limits_are_the_printed_ones_on_whole_normal_liver():
     assert found == {key: [value] for key, value in PRINTED_LIMITS.items()}
 
 
+@pytest.mark.parametrize("setting", SETTINGS["ho166"])
+def test_holmium_limits_the_perfused_volume_to_sixty_gray(setting):
+    found = [rule.value_gy for rule in LIMITS[("ho166", setting)] if rule.volume is StructureKind.TERRITORY]
+    assert found == [60.0]
+
+
 def test_targets_are_the_printed_ones():
     assert {key: rule.value_gy for key, rule in TARGETS.items()} == PRINTED_TARGETS
 

@@ -38,7 +38,8 @@ class DoseRule:
     role : Role
         Limit (stay below) or target (reach).
     volume : StructureKind
-        The volume whose mean it refers to: lungs, whole normal liver, perfused normal liver, each tumour.
+        The volume whose mean it refers to: lungs, whole normal liver, perfused normal liver, perfused volume with its
+        tumours (territory), each tumour.
     value_gy : float
         Gy.
     source, mark
@@ -94,6 +95,14 @@ def _tumour(indication: str, value: float, source: str) -> DoseRule:
     return DoseRule(f"tumour, {indication}", Role.TARGET, StructureKind.TUMOUR, value, source, indication=indication)
 
 
+_HOLMIUM_PERFUSED = DoseRule(
+    "perfused volume (Ho-166), tumours included",
+    Role.LIMIT,
+    StructureKind.TERRITORY,
+    60.0,
+    f"{EANM22}, Table 4; van Roekel thesis p. 30",
+)
+
 LIMITS: dict[tuple[str, str], tuple[DoseRule, ...]] = {
     ("glass", "bilirubin-high"): (_GLASS_STRICT,),
     ("glass", "bilirubin-low"): (_GLASS_WIDE,),
@@ -102,11 +111,14 @@ LIMITS: dict[tuple[str, str], tuple[DoseRule, ...]] = {
     ("resin", "bilobar-pretreated"): (
         _normal("resin", 30.0, "bilobar, pretreated or compromised", f"{EANM22}, Table 3; Levillain 2021"),
     ),
-    ("ho166", "unilobar"): (_normal("Ho-166", 60.0, "lobectomy or unilobar", f"{EANM22}, Table 4"),),
-    ("ho166", "bilobar"): (_normal("Ho-166", 40.0, "bilobar", f"{EANM22}, Table 4"),),
-    ("ho166", "bilobar-good-function"): (_normal("Ho-166", 60.0, "bilobar, good liver function", f"{EANM22}, Table 4"),),
+    ("ho166", "unilobar"): (_normal("Ho-166", 60.0, "lobectomy or unilobar", f"{EANM22}, Table 4"), _HOLMIUM_PERFUSED),
+    ("ho166", "bilobar"): (_normal("Ho-166", 40.0, "bilobar", f"{EANM22}, Table 4"), _HOLMIUM_PERFUSED),
+    ("ho166", "bilobar-good-function"): (
+        _normal("Ho-166", 60.0, "bilobar, good liver function", f"{EANM22}, Table 4"),
+        _HOLMIUM_PERFUSED,
+    ),
 }
-"""Limits on normal liver by (product, setting)."""
+"""Limits on liver by (product, setting)."""
 
 TARGETS: dict[tuple[str, str], DoseRule] = {
     ("glass", "HCC"): _tumour("HCC", 205.0, f"{EANM22}, Table 2; DOSISPHERE-01"),

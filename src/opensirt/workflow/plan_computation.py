@@ -19,7 +19,7 @@ from opensirt.radioembolisation.dosimetry.influence import (
 )
 from opensirt.radioembolisation.dosimetry.models import partition
 from opensirt.radioembolisation.dosimetry.voxel import combined, doses_per_gbq, mean_gy, transport_factors, unit_activity
-from opensirt.radioembolisation.planning.optimise import INTENTS, Plan, PlanProblem, given, optimise
+from opensirt.radioembolisation.planning.optimise import INTENTS, Plan, PlanProblem, given, optimise, unapplied_findings
 from opensirt.radioembolisation.transport.engines import ENGINES, engine_named
 from opensirt.radioembolisation.transport.result import EngineDose
 from opensirt.radioembolisation.treatment.proposal import VialOption
@@ -42,6 +42,7 @@ _STATED = {
     "normal_liver": StructureKind.NORMAL_LIVER,
     "lungs": StructureKind.LUNGS,
     "perfused_normal_liver": StructureKind.PERFUSED_NORMAL_LIVER,
+    "perfused_volume": StructureKind.TERRITORY,
 }
 
 
@@ -71,7 +72,7 @@ class Planned:
 
 
 def _regions(workup: Workup) -> tuple[tuple[str, Occupancy], ...]:
-    """Occupancies by the keys of the influence: whole and perfused normal liver, tumours, lungs, organs."""
+    """Occupancies by the keys of the influence: whole and perfused normal liver, tumours, perfused volumes, lungs, organs."""
     image = workup.scene.image
     tumours = (
         np.minimum(np.sum([t.fraction for t in image.tumours], axis=0, dtype=np.float32), np.float32(1.0))
@@ -82,9 +83,11 @@ def _regions(workup: Workup) -> tuple[tuple[str, Occupancy], ...]:
     rows = [("normal_liver", attrs.evolve(image.liver, fraction=normal))]
     rows += [(f"normal_liver.{t.structure.label}", attrs.evolve(t, fraction=normal * t.fraction)) for t in image.territories]
     rows += [(t.structure.key, t) for t in image.tumours]
+    rows += [(t.structure.key, attrs.evolve(t, fraction=np.minimum(t.fraction, image.liver.fraction))) for t in image.territories]
     rows += [(lung.structure.key, lung) for lung in image.lungs]
     rows += [(organ.structure.key, organ) for organ in image.extrahepatic]
-    known = {c.key for c in workup.uptake.compartments} | {"normal_liver"}
+    perfused = {f"territory.{c.territory}" for c in workup.uptake.compartments if c.territory}
+    known = {c.key for c in workup.uptake.compartments} | {"normal_liver"} | perfused
     return tuple((key, region) for key, region in rows if key in known)
 
 
@@ -217,7 +220,7 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     report(1.0)
     return Planned(
         workup, product, constant, at, influences, engine_doses, plan, dose, regions, vials, rules,
-        (*findings, *vial_findings, *_plan_findings(plan, fed)), _focus(workup), sharp.counts_left_out, sharp.counts_used,
+        (*findings, *vial_findings, *_plan_findings(plan, fed), *unapplied_findings(plan)), _focus(workup), sharp.counts_left_out, sharp.counts_used,
     )  # fmt: skip
 
 

@@ -88,6 +88,13 @@ def test_whole_normal_liver_weighs_by_volume():
     assert influence.gy_per_gbq["normal_liver"]["right"].value == pytest.approx(right * 900.0 / 1300.0, rel=EXACT)
 
 
+def test_a_perfused_volume_is_the_mono_compartment():
+    """Tumours and normal liver of a territory together: K · 0.9 / mass, whatever the ratio; the other injection gives nothing."""
+    row = count_partition_influence(_uptake(), MASSES, recovered=True).gy_per_gbq["territory.right"]
+    assert row["right"].value == pytest.approx(K * 0.9 / (980.0 * 1.05 / 1000.0), rel=EXACT)
+    assert row["left"].value == 0.0
+
+
 def test_constant_and_density_move_every_liver_dose_alike():
     influence = count_partition_influence(_uptake(), MASSES, recovered=True)
     for key in ("tumour.T1", "normal_liver.right", "normal_liver"):

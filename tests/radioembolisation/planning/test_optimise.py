@@ -82,6 +82,12 @@ def test_two_injections_share_one_liver_limit():
     assert plan.activities_gbq["left"].value == pytest.approx(x / 100.0, rel=OPTIMUM)
 
 
+def test_a_limit_on_perfused_volumes_holds_for_each():
+    rows = TWO | {"territory.right": {"right": 20.0, "left": 0.0}, "territory.left": {"right": 0.0, "left": 30.0}}
+    plan = optimise(problem(rows, (limit(StructureKind.TERRITORY, 60.0),), FED), "up-to-limits")
+    assert {t: a.value for t, a in plan.activities_gbq.items()} == {"right": pytest.approx(3.0), "left": pytest.approx(2.0)}
+
+
 def test_what_the_weakest_cannot_use_goes_to_the_others():
     """A limit that only the right injection meets stops it at 1 GBq (60 Gy); the left goes on to its own limit, 5 GBq."""
     rows = TWO | {"normal_liver.right": {"right": 30.0, "left": 0.0}, "normal_liver.left": {"right": 0.0, "left": 6.0}}

@@ -87,7 +87,8 @@ def _own_inside(function: Callable[..., float], index: int) -> Callable[..., flo
 def count_partition_influence(uptake: CompartmentUptake, masses: Masses, *, recovered: bool) -> Influence:
     """Count partition per GBq, from recovered shares or from those seen in the image.
 
-    Keys: every tumour, ``"normal_liver.<territory>"``, ``"normal_liver"`` (whole), ``"lungs"``, every extrahepatic organ.
+    Keys: every tumour, ``"normal_liver.<territory>"``, ``"normal_liver"`` (whole), ``"territory.<territory>"`` (perfused volume, tumours
+    included), ``"lungs"``, every extrahepatic organ.
     """
     pick: Callable[[Compartment], Measured] = (lambda c: c.share) if recovered else (lambda c: c.share_seen)
     result: dict[str, dict[str, Measured]] = {}
@@ -98,6 +99,9 @@ def count_partition_influence(uptake: CompartmentUptake, masses: Masses, *, reco
     normal = [c for c in uptake.compartments if c.kind is StructureKind.NORMAL_LIVER]
     if normal:
         result["normal_liver"] = {t: _whole(result, normal, t) for t in territories_of(uptake)}
+    for perfused in territories_of(uptake):
+        inside = [c for c in uptake.compartments if c.territory == perfused]
+        result[f"{StructureKind.TERRITORY.value}.{perfused}"] = {t: _whole(result, inside, t) for t in territories_of(uptake)}
     name = "count partition, recovered" if recovered else "count partition"
     return Influence(name, INFLUENCE_VERSION, result)
 
@@ -116,7 +120,7 @@ def _dose(
 
 
 def _whole(result: Mapping[str, Mapping[str, Measured]], normal: list[Compartment], territory: str) -> Measured:
-    """Mass-weighted mean over the pieces of normal liver (one density: volumes weigh)."""
+    """Mass-weighted mean over pieces of the liver (one density: volumes weigh)."""
     inputs: dict[str, Measured] = {}
     for n, piece in enumerate(normal):
         inputs[f"d{n}"] = result[piece.key][territory]

@@ -75,6 +75,8 @@ def _structures_of(rule: DoseRule, influence: Influence) -> tuple[str, ...]:
         return tuple(key for key in influence.structures() if key.startswith("tumour."))
     if kind is StructureKind.PERFUSED_NORMAL_LIVER:
         return tuple(key for key in influence.structures() if key.startswith("normal_liver.") and not key.endswith(".unperfused"))
+    if kind is StructureKind.TERRITORY:
+        return tuple(key for key in influence.structures() if key.startswith("territory."))
     return (kind.value,) if kind.value in influence.structures() else ()
 
 
