@@ -16,7 +16,7 @@ from opensirt.imaging.resample import resample_density
 from opensirt.imaging.tissue import AIR_G_PER_ML, CONVERSIONS, density_on
 from opensirt.radioembolisation.transport.engines import engine_named
 from opensirt.radioembolisation.transport.result import EnergyBook, EngineDose
-from opensirt.vocabulary.errors import InconsistentInput, MissingInput, UnsupportedInput
+from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, MissingInput, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.geometry import Grid
 from opensirt.vocabulary.nuclides import nuclide_named
@@ -162,7 +162,9 @@ def _density(options: DoseOptions, grid: Grid, report: Callable[[float], None]) 
 
 
 def _context(out: Path, activity: ReadActivity, density: _Density) -> DoseContext | None:
-    """What an RTDOSE repeats; also refuses an ending that cannot be written before any long work is done."""
+    """What an RTDOSE repeats; also refuses a file that cannot be written before any long work is done."""
+    if not out.parent.is_dir():
+        raise InvalidValue(f"there is no folder {out.parent.name!r} for {out.name}", "", "make it first, or give another path")
     if is_image_file(out):
         return None
     if out.suffix.lower() != ".dcm":

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from opensirt.clock import now
+from opensirt.dicom.faults import Refused
 from opensirt.dicom.read import read_study
+from opensirt.dicom.read_dose import read_rtdose
 from opensirt.dicom.study import DoseContext, ImportedVolume, NotStated, ReadOptions
 from opensirt.files.images import is_image_file, read_image
 from opensirt.vocabulary.activity import hours_between
@@ -163,9 +165,24 @@ def read_hounsfield(path: Path, report: Callable[[float], None]) -> tuple[Hounsf
 
 
 def read_dose(path: Path) -> DoseMap:
-    """Absorbed dose in Gy from NIfTI or MetaImage."""
-    values, grid = _numbers(path)
-    return DoseMap(values, grid)
+    """Absorbed dose in Gy from NIfTI, MetaImage or RTDOSE.
+
+    Raises
+    ------
+    InvalidValue
+        If the file cannot be read.
+    """
+    if is_image_file(path):
+        values, grid = _numbers(path)
+        return DoseMap(values, grid)
+    if not path.is_file():
+        raise InvalidValue(f"there is no file {path.name!r}", "", "check the path")
+    try:
+        return read_rtdose(path)
+    except Refused as refusal:
+        raise InvalidValue(
+            f"{path.name} cannot be read as RTDOSE: {refusal}", "", "give NIfTI, MetaImage or a whole RTDOSE"
+        ) from refusal
 
 
 def read_mask(path: Path, label: int | None = None) -> Mask:
