@@ -96,7 +96,9 @@ def main() -> int:
     print(f"{options.slices} CT slices of {SIZE} × {SIZE}, int16, uncompressed, median of {options.repeats}")
     for name, found in runs.items():
         peak = max(run["peak_mib"] for run in found)
-        print(f"{name:10s} {median[name]:6.3f} s   peak {peak:6.0f} MiB   {median['SimpleITK'] / median[name]:5.2f} × SimpleITK's speed")
+        print(
+            f"{name:10s} {median[name]:6.3f} s   peak {peak:6.0f} MiB   {median['SimpleITK'] / median[name]:5.2f} × SimpleITK's speed"
+        )
     return 0 if median["opensirt"] <= median["SimpleITK"] else 1
 
 

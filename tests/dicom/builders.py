@@ -103,7 +103,9 @@ def save(data: Dataset, path: Path, syntax: str = ExplicitVRLittleEndian) -> Pat
     return path
 
 
-def write_ct(folder: Path, stored: np.ndarray, matrix: np.ndarray, edit: Edit | None = None, series_uid: str = "1.2.3.10") -> list[Path]:
+def write_ct(
+    folder: Path, stored: np.ndarray, matrix: np.ndarray, edit: Edit | None = None, series_uid: str = "1.2.3.10"
+) -> list[Path]:
     """One file a slice, names in scrambled order; ``edit`` changes a dataset before it is written."""
     names = np.random.default_rng(7).permutation(len(stored))
     paths = []
@@ -191,7 +193,9 @@ def spect(stored: np.ndarray, matrix: np.ndarray, series_uid: str = "1.2.3.30", 
     return data
 
 
-def write_pet(folder: Path, stored: np.ndarray, matrix: np.ndarray, edit: Edit | None = None, series_uid: str = "1.2.3.40") -> list[Path]:
+def write_pet(
+    folder: Path, stored: np.ndarray, matrix: np.ndarray, edit: Edit | None = None, series_uid: str = "1.2.3.40"
+) -> list[Path]:
     """One file a slice in Bq/mL, without decay correction unless ``edit`` says otherwise."""
     paths = []
     for k, pixels in enumerate(stored):

@@ -87,7 +87,9 @@ def test_rescale_of_each_slice_is_its_own(tmp_path):
     assert np.array_equal(hu, np.rint(stored * (1.0 + 0.25 * k) - 1000 - k))
 
 
-@pytest.mark.parametrize(("dtype", "low", "high"), [(np.uint16, 0, 4000), (np.int16, -1000, 3000), (np.uint8, 0, 255), (np.int32, -900, 900)])
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"), [(np.uint16, 0, 4000), (np.int16, -1000, 3000), (np.uint8, 0, 255), (np.int32, -900, 900)]
+)
 def test_every_pixel_type(tmp_path, dtype, low, high):
     stored = random_stored(2, dtype=dtype, low=low, high=high)
     write_ct(tmp_path, stored, affine(), lambda data, k: setattr(data, "RescaleIntercept", "-24"))
@@ -318,7 +320,14 @@ def test_enhanced_ct_of_one_file_is_the_same_volume(tmp_path):
     paths = write_ct(tmp_path / "classic", stored, affine())
 
     def complete(data):
-        for keyword in ("PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator"):
+        for keyword in (
+            "PatientBirthDate",
+            "PatientSex",
+            "StudyID",
+            "AccessionNumber",
+            "ReferringPhysicianName",
+            "PositionReferenceIndicator",
+        ):
             setattr(data, keyword, "")
         data.SeriesNumber, data.KVP, data.AcquisitionNumber = 1, "120", 1
         return data

@@ -18,7 +18,9 @@ def test_the_page_lists_every_code_with_meaning_and_remedy(root):
 
 
 def test_every_code_in_use_is_listed_and_every_listed_code_is_in_use(root):
-    sources = "\n".join(path.read_text("utf-8") for path in (root / "src" / "opensirt" / "dicom").glob("*.py") if path.name != "faults.py")
+    sources = "\n".join(
+        path.read_text("utf-8") for path in (root / "src" / "opensirt" / "dicom").glob("*.py") if path.name != "faults.py"
+    )
     groups = "|".join(sorted({code.split(".")[0] for code in FAULTS}))
     used = set(re.findall(rf'"((?:{groups})\.[a-z_]+)"', sources))
     used |= {"series.incomplete"}  # entered by the tally itself

@@ -230,7 +230,12 @@ def test_an_image_without_a_count_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("kind", "code"),
-    [("TOMO", "nm.not_reconstructed"), ("GATED TOMO", "nm.not_reconstructed"), ("DYNAMIC", "nm.kind"), ("RECON GATED TOMO", "nm.kind")],
+    [
+        ("TOMO", "nm.not_reconstructed"),
+        ("GATED TOMO", "nm.not_reconstructed"),
+        ("DYNAMIC", "nm.kind"),
+        ("RECON GATED TOMO", "nm.kind"),
+    ],
 )
 def test_kinds_that_are_no_static_image_are_refused(tmp_path, kind, code):
     data = spect(np.ones(SHAPE, np.uint16), affine())

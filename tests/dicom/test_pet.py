@@ -29,7 +29,12 @@ BED_S = 1200.0
 TRUE_BQ_PER_ML = 50_000.0
 """At START."""
 
-HEADERS = {"Y-90": (Y90, 230760.0, 3.186e-5), "Ga-68": (GA68, 4062.6, 0.891), "Zr-89": (ZR89, 282276.0, 0.2274), "F-18": (F18, 6586.2, 0.967)}
+HEADERS = {
+    "Y-90": (Y90, 230760.0, 3.186e-5),
+    "Ga-68": (GA68, 4062.6, 0.891),
+    "Zr-89": (ZR89, 282276.0, 0.2274),
+    "F-18": (F18, 6586.2, 0.967),
+}
 
 
 def mean_of_frame(start_s: float, duration_s: float, half_life_s: float) -> float:
@@ -46,7 +51,9 @@ def stored_shape() -> np.ndarray:
     return np.rint(pattern * 65535).astype(np.uint16)
 
 
-def scanner(name: str, correction: str, *, factor: bool = True, beds: int = 2, reference_s: float = 0.0, administered_s: float = -68400.0):
+def scanner(
+    name: str, correction: str, *, factor: bool = True, beds: int = 2, reference_s: float = 0.0, administered_s: float = -68400.0
+):
     """An ``edit`` that writes what a scanner told ``name`` writes about Y-90; slices of bed b are acquired b · BED_S after START."""
     nuclide, half_life_s, fraction = HEADERS[name]
     per_bed = -(-SHAPE[0] // beds)
@@ -137,8 +144,18 @@ def with_change(name: str, correction: str, change):
 
 
 CONTRADICTIONS = {
-    "half-life of Ga-68 under Y-90": ("pet.nuclide_inconsistent", "Y-90", "START", lambda d, r: setattr(r, "RadionuclideHalfLife", "4062.6")),
-    "half-life in minutes": ("pet.nuclide_inconsistent", "Ga-68", "START", lambda d, r: setattr(r, "RadionuclideHalfLife", "67.71")),
+    "half-life of Ga-68 under Y-90": (
+        "pet.nuclide_inconsistent",
+        "Y-90",
+        "START",
+        lambda d, r: setattr(r, "RadionuclideHalfLife", "4062.6"),
+    ),
+    "half-life in minutes": (
+        "pet.nuclide_inconsistent",
+        "Ga-68",
+        "START",
+        lambda d, r: setattr(r, "RadionuclideHalfLife", "67.71"),
+    ),
     "no half-life to undo with": ("pet.nuclide_missing", "Ga-68", "START", lambda d, r: delattr(r, "RadionuclideHalfLife")),
     "no nuclide, strange half-life": (
         "pet.nuclide_unknown",
@@ -152,11 +169,31 @@ CONTRADICTIONS = {
         "START",
         lambda d, r: delattr(r, "RadionuclidePositronFraction"),
     ),
-    "decay factor of another nuclide": ("pet.decay_inconsistent", "Ga-68", "START", lambda d, r: setattr(d, "DecayFactor", "1.0018")),
-    "decay factor left at one for the second bed": ("pet.decay_inconsistent", "Ga-68", "ADMIN", lambda d, r: setattr(d, "DecayFactor", "1")),
+    "decay factor of another nuclide": (
+        "pet.decay_inconsistent",
+        "Ga-68",
+        "START",
+        lambda d, r: setattr(d, "DecayFactor", "1.0018"),
+    ),
+    "decay factor left at one for the second bed": (
+        "pet.decay_inconsistent",
+        "Ga-68",
+        "ADMIN",
+        lambda d, r: setattr(d, "DecayFactor", "1"),
+    ),
     "decay factor without correction": ("pet.decay_inconsistent", "Ga-68", "NONE", lambda d, r: setattr(d, "DecayFactor", "1.1")),
-    "corrected image without DECY": ("pet.decay_inconsistent", "Ga-68", "START", lambda d, r: setattr(d, "CorrectedImage", ["ATTN"])),
-    "corrected image with DECY": ("pet.decay_inconsistent", "Ga-68", "NONE", lambda d, r: setattr(d, "CorrectedImage", ["ATTN", "DECY"])),
+    "corrected image without DECY": (
+        "pet.decay_inconsistent",
+        "Ga-68",
+        "START",
+        lambda d, r: setattr(d, "CorrectedImage", ["ATTN"]),
+    ),
+    "corrected image with DECY": (
+        "pet.decay_inconsistent",
+        "Ga-68",
+        "NONE",
+        lambda d, r: setattr(d, "CorrectedImage", ["ATTN", "DECY"]),
+    ),
     "decay correction not stated": ("pet.decay_reference_missing", "Ga-68", "START", lambda d, r: delattr(d, "DecayCorrection")),
     "no acquisition time": ("pet.time_missing", "Ga-68", "START", lambda d, r: delattr(d, "AcquisitionTime")),
     "no frame duration": ("pet.time_missing", "Ga-68", "NONE", lambda d, r: delattr(d, "ActualFrameDuration")),
@@ -204,7 +241,9 @@ def test_another_nuclide_than_the_records_needs_the_callers_word(tmp_path):
     assert codes(read(tmp_path, true_nuclide=HO166)) == ["pet.nuclide_unknown"]
 
 
-@pytest.mark.parametrize(("make", "code"), [(lambda s: s.astype(np.int16) - 500, "counts.negative"), (lambda s: s * 0, "counts.empty")])
+@pytest.mark.parametrize(
+    ("make", "code"), [(lambda s: s.astype(np.int16) - 500, "counts.negative"), (lambda s: s * 0, "counts.empty")]
+)
 def test_negative_and_empty_images_are_refused(tmp_path, make, code):
     stored = make(stored_shape() // 4)
     write_pet(tmp_path, stored, affine(), scanner("Y-90", "NONE"))
@@ -293,9 +332,20 @@ VENDORS = {
 def vendor_edit(instances, with_factor_s=None):
     def edit(data, k):
         header = dict(instances[min(k, len(instances) - 1)])
-        for keyword in ("SeriesDate", "SeriesTime", "AcquisitionDate", "AcquisitionTime", "DecayCorrection", "Units", "CorrectedImage"):
+        for keyword in (
+            "SeriesDate",
+            "SeriesTime",
+            "AcquisitionDate",
+            "AcquisitionTime",
+            "DecayCorrection",
+            "Units",
+            "CorrectedImage",
+        ):
             setattr(data, keyword, header[keyword])
-        data.FrameReferenceTime, data.ActualFrameDuration = ds([header["FrameReferenceTime"]])[0], str(header["ActualFrameDuration"])
+        data.FrameReferenceTime, data.ActualFrameDuration = (
+            ds([header["FrameReferenceTime"]])[0],
+            str(header["ActualFrameDuration"]),
+        )
         more = {"RadiopharmaceuticalStartTime": header["RadiopharmaceuticalStartTime"]}
         if "RadiopharmaceuticalStartDateTime" in header:
             more["RadiopharmaceuticalStartDateTime"] = header["RadiopharmaceuticalStartDateTime"]
@@ -327,7 +377,9 @@ def test_headers_of_eight_scanners(tmp_path, shared_data, vendor):
         (volume,) = study.volumes
         header = instances[0]
         begin = datetime.strptime(f"{header['AcquisitionDate']}{float(header['AcquisitionTime']):013.6f}", "%Y%m%d%H%M%S.%f")
-        start_s = (begin - datetime.strptime(f"{header['SeriesDate']}{float(header['SeriesTime']):013.6f}", "%Y%m%d%H%M%S.%f")).total_seconds()
+        start_s = (
+            begin - datetime.strptime(f"{header['SeriesDate']}{float(header['SeriesTime']):013.6f}", "%Y%m%d%H%M%S.%f")
+        ).total_seconds()
         undone = mean_of_frame(start_s, header["ActualFrameDuration"] / 1000.0, header["RadionuclideHalfLife"])
         again = mean_of_frame(0.0, header["ActualFrameDuration"] / 1000.0, HALF_LIFE_S)
         first = volume.map.bq_per_ml.reshape(SHAPE[0], -1)[0, 0]

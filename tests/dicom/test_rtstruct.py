@@ -34,7 +34,8 @@ def circles(matrix, radius_mm, centre=(11.6, 28.3, 33.9), step=1.0, shift=0.0, s
         if radius == 0.0:
             continue
         index = np.stack(
-            [np.full(240, k), centre[1] + radius / SPACING[1] * np.sin(angle), centre[2] + radius / SPACING[2] * np.cos(angle)], axis=1
+            [np.full(240, k), centre[1] + radius / SPACING[1] * np.sin(angle), centre[2] + radius / SPACING[2] * np.cos(angle)],
+            axis=1,
         )
         points = index @ matrix[:3, :3].T + matrix[:3, 3]
         found.append(contour(points, images[int(k)] if len(images) else ""))

@@ -62,7 +62,9 @@ def test_a_header_cut_short_is_named(tmp_path):
 
 def test_two_patients_in_one_folder_are_said(tmp_path):
     good(tmp_path / "a")
-    write_ct(tmp_path / "b", np.zeros((3, 4, 5), np.uint16), affine(), lambda data, k: setattr(data, "PatientID", "T-2"), "1.2.3.11")
+    write_ct(
+        tmp_path / "b", np.zeros((3, 4, 5), np.uint16), affine(), lambda data, k: setattr(data, "PatientID", "T-2"), "1.2.3.11"
+    )
     assert "study.several_patients" in codes(read(tmp_path))
 
 
@@ -99,13 +101,14 @@ def test_no_message_tells_who_the_patient_is(tmp_path):
     assert SECRET not in repr(study.facts)
 
 
-def test_damage_anywhere_never_stops_an_import(tmp_path):
-    """A thousand single-byte changes and cuts in one slice: the import always returns, with the other series whole."""
+@pytest.mark.parametrize("trials", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_damage_anywhere_never_stops_an_import(tmp_path, trials):
+    """Single-byte changes and cuts anywhere in one slice: the import always returns, with the other series whole."""
     good(tmp_path / "whole", 5)
     template = write_ct(tmp_path / "broken", np.ones((1, 3, 4), np.uint16), affine(), series_uid="1.2.3.12")[0]
     original = template.read_bytes()
-    random = np.random.default_rng(20260304)
-    for trial in range(1000):
+    random = np.random.default_rng(trials)
+    for trial in range(trials):
         damaged = bytearray(original)
         place = int(random.integers(0, len(original)))
         if trial % 4 == 0:

@@ -21,7 +21,14 @@ def images(folder, count=SHAPE[0]):
     found = []
     for path in write_ct(folder, stored, affine())[:count]:
         data = dcmread(path)
-        for keyword in ("PatientBirthDate", "PatientSex", "StudyID", "AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator"):
+        for keyword in (
+            "PatientBirthDate",
+            "PatientSex",
+            "StudyID",
+            "AccessionNumber",
+            "ReferringPhysicianName",
+            "PositionReferenceIndicator",
+        ):
             setattr(data, keyword, "")
         found.append(data)
     return found
@@ -110,7 +117,9 @@ def test_frames_in_any_order(tmp_path):
     sources, masks = images(tmp_path / "ct"), two_structures()
     data = segmentation(sources, masks, hd.seg.SegmentationTypeValues.FRACTIONAL, ("Liver", "Lesion 1"))
     order = np.random.default_rng(3).permutation(int(data.NumberOfFrames))
-    pixels = np.frombuffer(data.PixelData, np.uint8)[: int(data.NumberOfFrames) * SHAPE[1] * SHAPE[2]].reshape(-1, SHAPE[1] * SHAPE[2])
+    pixels = np.frombuffer(data.PixelData, np.uint8)[: int(data.NumberOfFrames) * SHAPE[1] * SHAPE[2]].reshape(
+        -1, SHAPE[1] * SHAPE[2]
+    )
     data.PixelData = pixels[order].tobytes() + b"\0" * (pixels.size % 2)
     data.PerFrameFunctionalGroupsSequence = [data.PerFrameFunctionalGroupsSequence[k] for k in order]
     data.save_as(tmp_path / "seg.dcm")

@@ -93,7 +93,9 @@ def pixel_format(data: Dataset) -> PixelFormat:
     samples = int(number(data, "SamplesPerPixel", 1))
     colour = text(data, "PhotometricInterpretation")
     if samples != 1 or allocated not in (1, 8, 16, 32) or not 1 <= stored <= allocated or colour not in ("", "MONOCHROME2"):
-        raise Refused("pixels.kind", f"{samples} samples of {stored} in {allocated} bits, {colour or 'no photometric interpretation'}")
+        raise Refused(
+            "pixels.kind", f"{samples} samples of {stored} in {allocated} bits, {colour or 'no photometric interpretation'}"
+        )
     frames = int(number(data, "NumberOfFrames", 1))
     rows, columns = int(number(data, "Rows")), int(number(data, "Columns"))
     if min(rows, columns, frames) < 1:
@@ -112,7 +114,9 @@ def _require_native_length(header: Header, form: PixelFormat) -> None:
     expected = (form.rows * form.columns * form.frames * form.bits_allocated + _BITS_PER_BYTE - 1) // _BITS_PER_BYTE
     padded = expected + expected % 2
     if length not in (expected, padded):
-        raise Refused("pixels.length", f"file {header.name} has {length} bytes of pixels, its header needs {expected}", header.instance)
+        raise Refused(
+            "pixels.length", f"file {header.name} has {length} bytes of pixels, its header needs {expected}", header.instance
+        )
 
 
 def _is_direct(header: Header) -> bool:

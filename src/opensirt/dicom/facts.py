@@ -51,7 +51,9 @@ def require_frame(data: Dataset, book: FaultBook) -> str:
 
 def is_synthetic(data: Dataset) -> bool:
     """True if the object carries any of the marks of a virtual patient."""
-    comments = "\n".join(text(data, keyword) for keyword in ("ImageComments", "StructureSetDescription", "SeriesDescription", "DoseComment"))
+    comments = "\n".join(
+        text(data, keyword) for keyword in ("ImageComments", "StructureSetDescription", "SeriesDescription", "DoseComment")
+    )
     family = text(data, "PatientName").split("^")[0].strip().upper()
     return SYNTHETIC_MARK in comments or family == SYNTHETIC_FAMILY_NAME or text(data, "ManufacturerModelName") == SYNTHETIC_MODEL
 

@@ -37,26 +37,39 @@ _EXPORT = "export the series again from the archive"
 
 FAULTS = MappingProxyType(
     {
-        "file.not_dicom": FaultKind("a file that is named or marked as DICOM but is none", "remove it or export it again", "the file"),
+        "file.not_dicom": FaultKind(
+            "a file that is named or marked as DICOM but is none", "remove it or export it again", "the file"
+        ),
         "file.unreadable": FaultKind("a DICOM file whose header cannot be parsed", "export it again", "the file"),
         "file.no_preamble": FaultKind("a DICOM file without preamble and prefix; read all the same", "export it as a Part 10 file"),
         "file.duplicate": FaultKind("the same object twice; the first in order of path is used", "remove the copy", "the copy"),
         "file.too_large": FaultKind(
-            "a header claims more data than a series can have", "check the file; raise the limit if it is true", "the file or series"
+            "a header claims more data than a series can have",
+            "check the file; raise the limit if it is true",
+            "the file or series",
         ),
-        "header.attribute_invalid": FaultKind("an attribute breaks the rules of its value representation", "correct it at the source"),
+        "header.attribute_invalid": FaultKind(
+            "an attribute breaks the rules of its value representation", "correct it at the source"
+        ),
         "header.attribute_missing": FaultKind("an attribute that is needed is not there", _EXPORT, "the series or structure"),
-        "header.uid_supplied": FaultKind("an identifier that is empty (emptied by a de-identification) was supplied", "keep UIDs, replaced"),
+        "header.uid_supplied": FaultKind(
+            "an identifier that is empty (emptied by a de-identification) was supplied", "keep UIDs, replaced"
+        ),
         "header.modality_mismatch": FaultKind(
             "Modality (0008,0060) contradicts the SOP Class", "correct it at the source: one of the two is wrong", "the file"
         ),
         "study.several_patients": FaultKind(
-            "the folder holds objects of more than one patient", "import each patient's folder by itself; match by hand what is left"
+            "the folder holds objects of more than one patient",
+            "import each patient's folder by itself; match by hand what is left",
         ),
-        "series.not_used": FaultKind("a kind of object that this import does not use", "nothing, unless it was needed", "the series"),
+        "series.not_used": FaultKind(
+            "a kind of object that this import does not use", "nothing, unless it was needed", "the series"
+        ),
         "series.localiser": FaultKind("localiser images, set apart", "nothing", "those images"),
         "series.mixed": FaultKind(
-            "one series holds images of different size, spacing, orientation or frame", "export one reconstruction a series", "the series"
+            "one series holds images of different size, spacing, orientation or frame",
+            "export one reconstruction a series",
+            "the series",
         ),
         "series.no_frame": FaultKind(
             "no Frame of Reference UID: nothing says how this volume lies to any other; it stands in a frame of its own",
@@ -68,15 +81,21 @@ FAULTS = MappingProxyType(
         ),
         "series.incomplete": FaultKind("some images of the series cannot be read; each has its own fault", _EXPORT, "the series"),
         "series.gap": FaultKind("slices are missing", "fetch the missing slices from the archive", "the series"),
-        "series.irregular": FaultKind("slice positions are not evenly spaced", "export a regularly spaced reconstruction", "the series"),
+        "series.irregular": FaultKind(
+            "slice positions are not evenly spaced", "export a regularly spaced reconstruction", "the series"
+        ),
         "series.sheared": FaultKind(
             "slices are shifted sideways from one to the next (tilted gantry)", "export a reconstruction without tilt", "the series"
         ),
-        "series.single_slice": FaultKind("a volume of a single slice; its thickness is taken from the header", "check that this is all"),
+        "series.single_slice": FaultKind(
+            "a volume of a single slice; its thickness is taken from the header", "check that this is all"
+        ),
         "pixels.length": FaultKind("pixel data shorter or longer than rows × columns × frames", _EXPORT, "the series"),
         "pixels.syntax": FaultKind("a transfer syntax without a decoder here", "export uncompressed", "the series"),
         "pixels.undecodable": FaultKind("pixel data that the decoder refuses", _EXPORT, "the series"),
-        "pixels.kind": FaultKind("pixels that are not one grey value of 8, 16 or 32 bits", "export the original images", "the series"),
+        "pixels.kind": FaultKind(
+            "pixels that are not one grey value of 8, 16 or 32 bits", "export the original images", "the series"
+        ),
         "ct.rescale_missing": FaultKind("a CT without Rescale Slope and Intercept", _EXPORT, "the series"),
         "ct.not_hounsfield": FaultKind("a CT whose values are not Hounsfield units", "export the HU reconstruction", "the series"),
         "ct.hu_range": FaultKind("CT numbers outside −32768 … 32767 HU", "check rescale slope and intercept", "the series"),
@@ -84,18 +103,30 @@ FAULTS = MappingProxyType(
             "negative counts or activities", "export without signed filters or background subtraction", "the series"
         ),
         "counts.not_finite": FaultKind("NaN or infinite counts or activities", _EXPORT, "the series"),
-        "counts.empty": FaultKind("an emission image without a single count", "check that the right series was exported", "the series"),
-        "nm.not_reconstructed": FaultKind("SPECT projections, not a reconstructed volume", "export the reconstruction", "the series"),
-        "nm.kind": FaultKind("a dynamic, gated or multi-rotation NM image", "export the static or reconstructed image", "the series"),
-        "nm.view_unknown": FaultKind("nothing says whether a planar frame is anterior or posterior", "export with view codes", "the frame"),
-        "nm.view_from_angle": FaultKind("anterior or posterior taken from the detector's start angle", "check left and right by eye"),
+        "counts.empty": FaultKind(
+            "an emission image without a single count", "check that the right series was exported", "the series"
+        ),
+        "nm.not_reconstructed": FaultKind(
+            "SPECT projections, not a reconstructed volume", "export the reconstruction", "the series"
+        ),
+        "nm.kind": FaultKind(
+            "a dynamic, gated or multi-rotation NM image", "export the static or reconstructed image", "the series"
+        ),
+        "nm.view_unknown": FaultKind(
+            "nothing says whether a planar frame is anterior or posterior", "export with view codes", "the frame"
+        ),
+        "nm.view_from_angle": FaultKind(
+            "anterior or posterior taken from the detector's start angle", "check left and right by eye"
+        ),
         "nm.views_incomplete": FaultKind("not exactly one anterior and one posterior view in the study", "export both views once"),
         "nm.window_ambiguous": FaultKind(
             "several energy windows and nothing says which holds the photopeak", "export the photopeak window alone", "the series"
         ),
         "nm.windows_set_aside": FaultKind("frames of other energy windows (scatter) were set aside", "nothing"),
         "nm.units": FaultKind("units that are neither counts nor Bq/mL", "export counts or Bq/mL", "the series"),
-        "nm.nuclide_conflict": FaultKind("the header's nuclide is not the one stated by the caller", "correct one of the two", "the series"),
+        "nm.nuclide_conflict": FaultKind(
+            "the header's nuclide is not the one stated by the caller", "correct one of the two", "the series"
+        ),
         "pet.units": FaultKind("PET values that are not Bq/mL (BQML)", "export the series in Bq/mL", "the series"),
         "pet.intercept": FaultKind("a PET with a Rescale Intercept other than 0", _EXPORT, "the series"),
         "pet.decay_reference_missing": FaultKind(
@@ -115,12 +146,18 @@ FAULTS = MappingProxyType(
             "correct it at the source",
             "the series",
         ),
-        "pet.nuclide_missing": FaultKind("neither the nuclide nor its half-life is stated", "state the true nuclide, correct the header", "the series"),
+        "pet.nuclide_missing": FaultKind(
+            "neither the nuclide nor its half-life is stated", "state the true nuclide, correct the header", "the series"
+        ),
         "pet.nuclide_inconsistent": FaultKind(
-            "nuclide, half-life and positron fraction in the header do not belong together", "correct the header at the source", "the series"
+            "nuclide, half-life and positron fraction in the header do not belong together",
+            "correct the header at the source",
+            "the series",
         ),
         "pet.nuclide_unknown": FaultKind(
-            "a nuclide without record here", "state the true nuclide if the scan was recorded under another one's name", "the series"
+            "a nuclide without record here",
+            "state the true nuclide if the scan was recorded under another one's name",
+            "the series",
         ),
         "pet.positron_fraction_missing": FaultKind(
             "the scan was recorded under another nuclide and its positron fraction is not stated",
@@ -130,31 +167,49 @@ FAULTS = MappingProxyType(
         "pet.not_corrected": FaultKind("a PET without attenuation correction is not quantitative", "export the corrected series"),
         "pet.kind": FaultKind("a dynamic or gated PET", "export a static image", "the series"),
         "facts.injected_implausible": FaultKind(
-            "an injected activity outside 1 MBq … 50 GBq, most likely in another unit", "type the injected activity by hand", "that number"
+            "an injected activity outside 1 MBq … 50 GBq, most likely in another unit",
+            "type the injected activity by hand",
+            "that number",
         ),
         "time.zone_missing": FaultKind(
-            "an instant without time zone", "state the zone of the department's clocks (time_zone)", "the instant; for activities the series"
+            "an instant without time zone",
+            "state the zone of the department's clocks (time_zone)",
+            "the instant; for activities the series",
         ),
         "time.invalid": FaultKind("a date or time that cannot be read", "correct it at the source", "the instant"),
-        "time.ambiguous": FaultKind("an instant in the hour that the clocks repeat in autumn", "state the offset from UTC", "the instant"),
+        "time.ambiguous": FaultKind(
+            "an instant in the hour that the clocks repeat in autumn", "state the offset from UTC", "the instant"
+        ),
         "structure.empty": FaultKind("a structure without contour or voxel", "draw it or remove it", "the structure"),
-        "structure.off_grid": FaultKind("a structure that lies wholly outside the image", "check what it was drawn on", "the structure"),
+        "structure.off_grid": FaultKind(
+            "a structure that lies wholly outside the image", "check what it was drawn on", "the structure"
+        ),
         "structure.cut": FaultKind("a structure that reaches beyond the image; the part inside is kept", "import the whole series"),
-        "structure.other_frame": FaultKind("a structure of another frame of reference", "register it, or import its image", "the structure"),
+        "structure.other_frame": FaultKind(
+            "a structure of another frame of reference", "register it, or import its image", "the structure"
+        ),
         "structure.reference_missing": FaultKind(
             "a structure whose image series is not in the folder", "add the series it was drawn on", "the structure"
         ),
-        "structure.slice_missing": FaultKind("a contour names an image that is not in the series", "check that all slices are there"),
-        "structure.not_in_plane": FaultKind("contours that do not lie in the planes of the image", "redraw on the image's slices", "the structure"),
+        "structure.slice_missing": FaultKind(
+            "a contour names an image that is not in the series", "check that all slices are there"
+        ),
+        "structure.not_in_plane": FaultKind(
+            "contours that do not lie in the planes of the image", "redraw on the image's slices", "the structure"
+        ),
         "structure.planes_missing": FaultKind(
             "contours leave out planes between their first and last; not bridged", "check whether the structure has separate parts"
         ),
-        "structure.contour_type": FaultKind("contours that enclose nothing (points, open lines)", "draw closed contours", "those contours"),
+        "structure.contour_type": FaultKind(
+            "contours that enclose nothing (points, open lines)", "draw closed contours", "those contours"
+        ),
         "structure.threshold": FaultKind("a fractional segmentation, cut at one half", "check the volume"),
         "seg.reference_missing": FaultKind(
             "a segmentation whose image series is not in the folder; it stays on its own grid", "add the series it was drawn on"
         ),
-        "seg.geometry": FaultKind("a segmentation whose frames do not lie on one regular grid", "export on the image's grid", "the segment"),
+        "seg.geometry": FaultKind(
+            "a segmentation whose frames do not lie on one regular grid", "export on the image's grid", "the segment"
+        ),
         "seg.kind": FaultKind("a kind of segmentation that this import does not know", "export BINARY", "the series"),
     }
 )

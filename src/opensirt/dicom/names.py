@@ -66,7 +66,11 @@ def structure_named(name: str) -> Structure:
             if kind in _ONE_OF_A_KIND:
                 return Structure(kind)
             if kind in _NAMED_BY_PLACE:
-                rest = plain[match.end() :].strip() if match.start() == 0 and plain[: match.end()].lower() in ("extrahepatic", "vessels") else ""
+                rest = (
+                    plain[match.end() :].strip()
+                    if match.start() == 0 and plain[: match.end()].lower() in ("extrahepatic", "vessels")
+                    else ""
+                )
                 return Structure(kind, rest or plain)
             rest = " ".join((plain[: match.start()] + plain[match.end() :]).split())
             return Structure(kind, rest or plain)

@@ -50,7 +50,9 @@ def emission_values(stored: npt.NDArray[Any], data: Dataset, header: Header) -> 
         raise Refused("counts.not_finite", f"file {header.name}: {bad} values are NaN or infinite", header.instance)
     below = int((values < 0.0).sum())
     if below:
-        raise Refused("counts.negative", f"file {header.name}: {below} values are negative, lowest {values.min():.4g}", header.instance)
+        raise Refused(
+            "counts.negative", f"file {header.name}: {below} values are negative, lowest {values.min():.4g}", header.instance
+        )
     return values
 
 
@@ -121,7 +123,9 @@ def _multi_frame(header: Header, options: ReadOptions, book: FaultBook) -> tuple
     slots = [int(slot) for slot in numbers(data, "SliceVector")]
     where = [slots[index] for index in chosen] if len(slots) == form.frames else list(range(1, len(chosen) + 1))
     if where != list(range(1, len(where) + 1)):
-        raise Refused("nm.kind", f"file {header.name}: the slice vector does not number {len(where)} frames in order", header.instance)
+        raise Refused(
+            "nm.kind", f"file {header.name}: the slice vector does not number {len(where)} frames in order", header.instance
+        )
     plane, spacing = _spect_plane(data, header.name)
     values = emission_values(stored_values(header, form), data, header)
     ordered = values if len(chosen) == form.frames else values[chosen]

@@ -86,7 +86,12 @@ def _stored_axes(data: Dataset, index: int, side: Side) -> tuple[str, str]:
             if abs(row[0]) > np.sqrt(0.5) and abs(column[2]) > np.sqrt(0.5):
                 return "L" if row[0] > 0 else "R", "H" if column[2] > 0 else "F"
     letters = tuple(part[:1].upper() for part in texts(data, "PatientOrientation"))
-    if len(letters) == 2 and letters[0] in "LR" and letters[1] in "HF" and int(numbers(data, "NumberOfFrames")[0] if numbers(data, "NumberOfFrames") else 1) == 1:
+    if (
+        len(letters) == 2
+        and letters[0] in "LR"
+        and letters[1] in "HF"
+        and int(numbers(data, "NumberOfFrames")[0] if numbers(data, "NumberOfFrames") else 1) == 1
+    ):
         return letters[0], letters[1]
     # as a detector sees it: the patient's head up; seen from the back, columns run to the patient's right
     return ("L" if side == "anterior" else "R"), "F"

@@ -47,7 +47,9 @@ def _times(headers: Sequence[Header], options: ReadOptions, tally: Tally) -> lis
     return frames
 
 
-def _undone(headers: Sequence[Header], frames: Sequence[Frame], earliest: datetime, options: ReadOptions, tally: Tally) -> list[Undone]:
+def _undone(
+    headers: Sequence[Header], frames: Sequence[Frame], earliest: datetime, options: ReadOptions, tally: Tally
+) -> list[Undone]:
     found: list[Undone] = []
     for header, frame in zip(headers, frames, strict=True):
         with tally.image(header.name, header.instance):

@@ -115,7 +115,9 @@ def header_nuclide(data: Dataset) -> HeaderNuclide:
         raise Refused("pet.nuclide_missing", "no radionuclide and no half-life")
     if stated is NOT_STATED:
         fitting = [
-            name for name, known in POSITRON_EMITTERS.items() if abs(half_life / known.half_life_s.value - 1.0) <= HALF_LIFE_AGREEMENT
+            name
+            for name, known in POSITRON_EMITTERS.items()
+            if abs(half_life / known.half_life_s.value - 1.0) <= HALF_LIFE_AGREEMENT
         ]
         if len(fitting) != 1:
             raise Refused("pet.nuclide_unknown", f"no radionuclide; half-life {half_life:g} s")
@@ -126,7 +128,9 @@ def header_nuclide(data: Dataset) -> HeaderNuclide:
         raise Refused("pet.nuclide_unknown", f"the header says {name}, of which no positron fraction is known here")
     known = POSITRON_EMITTERS[name]
     if half_life > 0.0 and abs(half_life / known.half_life_s.value - 1.0) > HALF_LIFE_AGREEMENT:
-        raise Refused("pet.nuclide_inconsistent", f"{name} with a half-life of {half_life:g} s; it has {known.half_life_s.value:g} s")
+        raise Refused(
+            "pet.nuclide_inconsistent", f"{name} with a half-life of {half_life:g} s; it has {known.half_life_s.value:g} s"
+        )
     expected = known.positron_fraction.value
     if fraction > 0.0 and abs(fraction / expected - 1.0) > FRACTION_AGREEMENT:
         raise Refused("pet.nuclide_inconsistent", f"{name} with a positron fraction of {fraction:g}; it has {expected:g}")
@@ -224,11 +228,16 @@ def _proven_by_factor(
             to_start = math.exp(decay * seconds_between(reference, start))
             for inside in (within, 1.0, math.exp(decay * frame.duration_s / 2.0)):
                 if abs(stated / (to_start * inside) - 1.0) <= AGREEMENT:
-                    how = "decay factor of the header" if start == frame.start else "decay factor and Frame Reference Time of the header"
+                    how = (
+                        "decay factor of the header"
+                        if start == frame.start
+                        else "decay factor and Frame Reference Time of the header"
+                    )
                     return Undone(stated, start, how)
     expected = math.exp(decay * seconds_between(references[0], frame.start)) * within
     raise Refused(
-        "pet.decay_inconsistent", f"decay factor {stated:.6g}, but half-life {nuclide.half_life_s:g} s and the times give {expected:.6g}"
+        "pet.decay_inconsistent",
+        f"decay factor {stated:.6g}, but half-life {nuclide.half_life_s:g} s and the times give {expected:.6g}",
     )
 
 

@@ -63,7 +63,9 @@ class PositronEmitter:
     positron_fraction: Constant
 
 
-def _emitter(name: str, half_life_s: float, fraction: float, fraction_source: str = _ICRP107, spread: float = 0.0) -> PositronEmitter:
+def _emitter(
+    name: str, half_life_s: float, fraction: float, fraction_source: str = _ICRP107, spread: float = 0.0
+) -> PositronEmitter:
     half_life = Constant(f"{name}.half_life_s", half_life_s, "s", _ICRP107)
     return PositronEmitter(half_life, Constant(f"{name}.positron_fraction", fraction, "1", fraction_source, spread))
 

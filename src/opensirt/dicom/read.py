@@ -183,7 +183,9 @@ def read_study(folder: Path, report: Callable[[float], None], options: ReadOptio
         If ``folder`` is no folder; nothing else is raised for bad input.
     """
     if not Path(folder).is_dir():
-        raise NotADirectoryError(f"{Path(folder).name} is not a folder · DICOM studies are read from folders · give the folder of the study")
+        raise NotADirectoryError(
+            f"{Path(folder).name} is not a folder · DICOM studies are read from folders · give the folder of the study"
+        )
     found = _Import(options or ReadOptions())
     with _quiet_parser():
         _read_all(Path(folder), found, report)

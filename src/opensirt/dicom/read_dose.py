@@ -80,7 +80,9 @@ def read_rtdose(path: Path) -> DoseMap:
     header = headers[0]
     units = text(header.data, "DoseUnits")
     if units.upper() != "GY":
-        raise UnitError(f"{path.name} is in units of {units or 'nothing stated'}", "Dose Units (3004,0002) must be GY", "export it in Gy")
+        raise UnitError(
+            f"{path.name} is in units of {units or 'nothing stated'}", "Dose Units (3004,0002) must be GY", "export it in Gy"
+        )
     form = pixel_format(header.data)
     require_size(form.decoded_bytes, DEFAULT_LARGEST_BYTES, path.name)
     scaling = number(header.data, "DoseGridScaling")

@@ -135,7 +135,9 @@ def mask_from_contours(contours: list[FloatArray], grid: Grid, label: str) -> tu
     low, high = everything.min(axis=0), everything.max(axis=0)
     if (low < -0.5).any() or (high > np.array(grid.shape) - 0.5).any():
         if not inside.any():
-            raise Refused("structure.off_grid", f"structure {label!r} spans indices {low.round(1).tolist()} to {high.round(1).tolist()}")
+            raise Refused(
+                "structure.off_grid", f"structure {label!r} spans indices {low.round(1).tolist()} to {high.round(1).tolist()}"
+            )
         faults.append(("structure.cut", f"structure {label!r} spans indices {low.round(1).tolist()} to {high.round(1).tolist()}"))
     return inside, faults
 
@@ -153,7 +155,9 @@ def _closed_contours(roi: Dataset, label: str) -> tuple[list[FloatArray], set[st
     return contours, images - {""}, faults
 
 
-def _one_structure(roi: Dataset, entry: Dataset, header: Header, references: Mapping[str, Reference], book: FaultBook) -> ImportedStructure:
+def _one_structure(
+    roi: Dataset, entry: Dataset, header: Header, references: Mapping[str, Reference], book: FaultBook
+) -> ImportedStructure:
     data = header.data
     series_uid = text(data, "SeriesInstanceUID")
     label = text(entry, "ROIName") or f"ROI {text(entry, 'ROINumber')}"
@@ -203,5 +207,3 @@ def read_rtstruct(header: Header, references: Mapping[str, Reference], book: Fau
         except Refused as refusal:
             book.add(refusal.code, refusal.what, series_uid=series_uid, instance=refusal.instance or header.instance)
     return structures
-
-

@@ -136,7 +136,9 @@ def _place(
     if not here:
         shown = ", ".join(named) or "none named"
         series_uid = text(data, "SeriesInstanceUID")
-        book.add("seg.reference_missing", f"file {header.name}: image series {shown}", series_uid=series_uid, instance=header.instance)
+        book.add(
+            "seg.reference_missing", f"file {header.name}: image series {shown}", series_uid=series_uid, instance=header.instance
+        )
     grid, slices = own_grid(frames.planes, frames.step_mm, frame_of(data))
     return grid, slices, here[0].series_uid if here else ""
 
@@ -192,7 +194,9 @@ def read_seg(header: Header, references: Mapping[str, Reference], options: ReadO
     require_size(form.decoded_bytes, options.largest_bytes, f"file {header.name}")
     frames = _frames(data, header.name)
     if len(frames.planes) != form.frames:
-        raise Refused("seg.geometry", f"file {header.name}: {form.frames} frames, geometry for {len(frames.planes)}", header.instance)
+        raise Refused(
+            "seg.geometry", f"file {header.name}: {form.frames} frames, geometry for {len(frames.planes)}", header.instance
+        )
     grid, slices, reference_uid = _place(data, frames, references, book, header)
     require_size(grid.size, options.largest_bytes, f"the grid of file {header.name}")
     pixels = stored_values(header, form)
@@ -213,5 +217,7 @@ def read_seg(header: Header, references: Mapping[str, Reference], options: ReadO
         if kind == "FRACTIONAL":
             what = f"segment {label!r} from {FRACTION_INSIDE:.0%} on"
             book.add("structure.threshold", what, series_uid=series_uid, instance=header.instance)
-        structures.append(ImportedStructure(Mask(mask, grid, structure), label, "SEG", series_uid, reference_uid, is_synthetic(data)))
+        structures.append(
+            ImportedStructure(Mask(mask, grid, structure), label, "SEG", series_uid, reference_uid, is_synthetic(data))
+        )
     return structures

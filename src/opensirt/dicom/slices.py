@@ -143,12 +143,18 @@ def require_one_kind(planes: Sequence[Plane]) -> None:
     first = planes[0]
     for plane in planes[1:]:
         if plane.size != first.size:
-            raise Refused("series.mixed", f"{plane.name} has {plane.size} rows and columns, {first.name} has {first.size}", plane.name)
+            raise Refused(
+                "series.mixed", f"{plane.name} has {plane.size} rows and columns, {first.name} has {first.size}", plane.name
+            )
         if not np.allclose(plane.spacing_mm, first.spacing_mm, rtol=SAME_SPACING_TOLERANCE, atol=0.0):
-            raise Refused("series.mixed", f"{plane.name}: spacing {plane.spacing_mm} mm, {first.name}: {first.spacing_mm} mm", plane.name)
+            raise Refused(
+                "series.mixed", f"{plane.name}: spacing {plane.spacing_mm} mm, {first.name}: {first.spacing_mm} mm", plane.name
+            )
         turned = float(np.abs(np.concatenate([plane.along_row - first.along_row, plane.along_column - first.along_column])).max())
         if turned > SAME_ORIENTATION_TOLERANCE:
-            raise Refused("series.mixed", f"{plane.name} is oriented otherwise than {first.name} (cosines differ by {turned:.3g})", plane.name)
+            raise Refused(
+                "series.mixed", f"{plane.name} is oriented otherwise than {first.name} (cosines differ by {turned:.3g})", plane.name
+            )
 
 
 def _require_distinct(depths: FloatArray, order: npt.NDArray[np.intp], planes: Sequence[Plane]) -> None:
