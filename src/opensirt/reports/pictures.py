@@ -147,9 +147,9 @@ def _figure_for(planes: Sequence[Plane], title_height_in: float = 0.3) -> tuple[
 
 
 def _colour_top(dose: DoseMap) -> float:
-    """Dose at the top of the colour scale: a round number that all but the hottest millilitres of the treated volume stay below."""
+    """Dose at the top of the colour scale: a round number that all but the hottest half per cent of the treated volume stay below."""
     treated = dose.dose_gy[dose.dose_gy > 0.05 * float(dose.dose_gy.max())] if dose.dose_gy.any() else np.ones(1)
-    level = float(np.percentile(treated, 98.0))
+    level = float(np.percentile(treated, 99.5))
     step = 10.0 ** np.floor(np.log10(max(level, 1.0)))
     return float(np.ceil(level / step * 2.0) / 2.0 * step)
 
