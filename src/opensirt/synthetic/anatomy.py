@@ -60,9 +60,11 @@ def coordinates(grid: Grid) -> tuple[Field, Field, Field]:
     return x.astype(np.float32), y.astype(np.float32), z.astype(np.float32)
 
 
-def linear_along(field: Field, axis: int, position: npt.NDArray[np.float64], outside: float) -> Field:
-    """Linear samples along one axis at fractional indices; ``outside`` where they leave the field."""
+def linear_along(field: Field, axis: int, position: npt.NDArray[np.float64], outside: float | None) -> Field:
+    """Linear samples along one axis at fractional indices; ``outside`` where they leave the field, the nearest value for ``None``."""
     count = field.shape[axis]
+    if outside is None:
+        position = np.clip(position, 0.0, count - 1.0)
     low = np.clip(np.floor(position).astype(np.intp), 0, count - 1)
     high = np.minimum(low + 1, count - 1)
     shape = [1, 1, 1]
@@ -70,9 +72,10 @@ def linear_along(field: Field, axis: int, position: npt.NDArray[np.float64], out
     weight = (position - low).astype(np.float32).reshape(shape)
     below = field.take(low, axis=axis)
     result = below + weight * (field.take(high, axis=axis) - below)
-    index = [slice(None)] * 3
-    index[axis] = np.flatnonzero((position < 0.0) | (position > count - 1.0))  # type: ignore[call-overload]
-    result[tuple(index)] = outside
+    if outside is not None:
+        index = [slice(None)] * 3
+        index[axis] = np.flatnonzero((position < 0.0) | (position > count - 1.0))  # type: ignore[call-overload]
+        result[tuple(index)] = outside
     return np.asarray(result, dtype=np.float32)
 
 

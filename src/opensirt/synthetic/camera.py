@@ -70,9 +70,12 @@ def _axis_grid(
 
 
 def fine_samples(
-    field: Field, fine: Grid, grid: Grid, *, offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0), outside: float = 0.0
+    field: Field, fine: Grid, grid: Grid, *, offset_mm: tuple[float, float, float] = (0.0, 0.0, 0.0), outside: float | None = 0.0
 ) -> Field:
-    """Linear samples of a fine field at another grid's voxel centres moved by an offset; axis by axis where the axes agree."""
+    """Linear samples of a fine field at another grid's voxel centres moved by an offset; axis by axis where the axes agree.
+
+    ``outside`` is the value beyond the fine grid; ``None`` takes the nearest.
+    """
     moved = grid.affine_mm.copy()
     moved[:3, 3] -= np.array(offset_mm)
     matrix = np.linalg.inv(fine.affine_mm) @ moved
@@ -85,7 +88,8 @@ def fine_samples(
     j, i = np.meshgrid(np.arange(grid.shape[1]), np.arange(grid.shape[2]), indexing="ij")
     for k in range(grid.shape[0]):
         points = matrix[:3, :3] @ np.stack([np.full(j.size, k), j.ravel(), i.ravel()]) + matrix[:3, 3:]
-        result[k] = ndimage.map_coordinates(field, points, order=1, mode="constant", cval=outside, prefilter=False).reshape(j.shape)
+        mode, beyond = ("nearest", 0.0) if outside is None else ("constant", outside)
+        result[k] = ndimage.map_coordinates(field, points, order=1, mode=mode, cval=beyond, prefilter=False).reshape(j.shape)
     return result
 
 

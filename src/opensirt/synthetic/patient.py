@@ -109,6 +109,9 @@ def _labels(anatomy: Anatomy, uptake: Uptake) -> tuple[npt.NDArray[np.int16], li
     for lobe in LOBES:
         names.append(f"normal_liver.{lobe}")
         label[(uptake.distance[f"territory.{lobe}"] < 0) & (label == 0)] = len(names) - 1
+    if any(not lesion.territory for lesion in uptake.lesions):
+        names.append("normal_liver.unfed")
+        label[(anatomy.distance["liver"] < 0) & (label == 0)] = len(names) - 1
     for lesion in uptake.lesions:
         names.append(f"tumour.{lesion.label}")
         label[uptake.distance[f"tumour.{lesion.label}"] < 0] = len(names) - 1

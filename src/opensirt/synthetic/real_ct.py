@@ -62,7 +62,7 @@ def _distance(mask: npt.NDArray[np.bool_], coarse: Grid, fine: Grid) -> Field:
     spacing = coarse.spacing_mm
     signed = ndimage.distance_transform_edt(~mask, sampling=spacing) - ndimage.distance_transform_edt(mask, sampling=spacing)
     smooth = ndimage.gaussian_filter(signed.astype(np.float32), 1.5 / spacing)
-    return fine_samples(smooth, coarse, fine, outside=60.0)
+    return fine_samples(smooth, coarse, fine, outside=None)
 
 
 def density_of(hu: Field) -> Field:
@@ -96,7 +96,7 @@ def _lungs(
     if drawn:
         inside = np.zeros(fine.shape, dtype=bool)
         for mask in drawn:
-            inside |= fine_samples(mask.inside.astype(np.float32), mask.grid, fine) > 0.5
+            inside |= fine_samples(mask.inside.astype(np.float32), mask.grid, fine, outside=None) > 0.5
     else:
         labels, _ = ndimage.label(body & (hu < LUNG_BELOW_HU))
         volume_ml = np.bincount(labels.ravel()) * fine.voxel_volume_ml
@@ -135,9 +135,9 @@ def anatomy_of(ct: HounsfieldMap, masks: Sequence[Mask]) -> Anatomy:
     if not livers:
         raise MissingInput("the labels hold no liver", "lesions and territories are placed in it", "give a label map with a liver")
     corners = ct.grid.corners_mm()
-    low, high = corners.min(axis=0), corners.max(axis=0)
+    low, high = corners.min(axis=0), corners.max(axis=0) + FINE_MM  # the last slice lies inside
     fine = fine_grid((low[0], low[1], low[2]), (high[0], high[1], high[2]), ct.grid.frame)
-    hu = fine_samples(ct.hu.astype(np.float32), ct.grid, fine, outside=-1000.0)
+    hu = fine_samples(ct.hu.astype(np.float32), ct.grid, fine, outside=None)
     liver = _distance(livers[0].inside, ct.grid, fine)
     body = _body(hu)
     distance = {"liver": liver, "body": _as_distance(body)}

@@ -10,6 +10,8 @@ from scipy import ndimage
 from opensirt.synthetic.anatomy import FINE_MM, Anatomy, Field, coordinates, ellipsoid, linear_along
 
 LOBES = ("right", "left")
+UNFED_RIM_MM = np.float32(4.0)
+"""Liver around a lesion that no territory feeds belongs to neither as well."""
 
 
 @attrs.frozen
@@ -126,8 +128,8 @@ def _place(anatomy: Anatomy, plane: Field, rng: np.random.Generator, count: int)
 
 
 def _territories(liver: Field, plane: Field, unfed: list[Field]) -> dict[str, Field]:
-    """The two territories, without the lesions that neither feeds."""
-    hollow = [-lesion for lesion in unfed]
+    """The two territories, without the lesions that neither feeds and a rim around them."""
+    hollow = [UNFED_RIM_MM - lesion for lesion in unfed]
     sides = {"right": plane, "left": -plane}
     return {f"territory.{lobe}": np.maximum.reduce([liver, sides[lobe], *hollow]) for lobe in LOBES}
 
