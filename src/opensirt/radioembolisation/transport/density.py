@@ -14,12 +14,13 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 from scipy.interpolate import PchipInterpolator
+from scipy.ndimage import label
 
 from opensirt.radioembolisation.transport._planes import support
 from opensirt.radioembolisation.transport._superposition import LANES, scatter
 from opensirt.radioembolisation.transport.point_kernels import MEDIA, point_kernel
 from opensirt.radioembolisation.transport.result import EnergyBook, EngineDose, Report, emitted_j, energy_j, require_dosimetric
-from opensirt.radioembolisation.transport.spread import WORKERS, on_threads, orthogonal_spacing, photon_tail
+from opensirt.radioembolisation.transport.spread import SOFT_TISSUE_G_PER_ML, WORKERS, on_threads, orthogonal_spacing, photon_tail
 from opensirt.radioembolisation.transport.voxel_kernel import Spacing, build_voxel_kernel
 from opensirt.vocabulary.nuclides import DoseConstant
 from opensirt.vocabulary.units import BQ_PER_GBQ, G_PER_KG
@@ -28,6 +29,7 @@ from opensirt.vocabulary.volumes import ActivityMap, DensityMap, DoseMap
 Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 SOFT_UNCERTAINTY = 0.03
 """Mikell 2015: within 5 % of Monte Carlo in tumour and normal liver; as the half-width of a uniform distribution, 5 % / √3."""
@@ -192,7 +194,9 @@ class DensityKernel:
         pairs = _pairs(nuclide, spacing)
         report(0.1)
         factor = range_factor(rho)
-        dose, left = _superposed(bq, rho * factor, pairs, report)
+        open_air = air_around(rho)
+        dose, left = _superposed(bq, np.where(open_air, np.float32(SOFT_TISSUE_G_PER_ML), rho * factor), pairs, report)
+        left += float(dose.sum(where=open_air, dtype=np.float64)) * SOFT_TISSUE_G_PER_ML
         dose *= factor
         photons = 0.0
         for k in range(grid.shape[0]):
@@ -207,6 +211,23 @@ class DensityKernel:
         book = EnergyBook(emitted, energy_j(dose, rho, grid.voxel_volume_ml), left * per_bq_per_ml + tail_left)
         report(1.0)
         return EngineDose(DoseMap(dose, grid), book, self.name, self.version, SOFT_UNCERTAINTY, LUNG_UNCERTAINTY)
+
+
+def air_around(g_per_ml: Float32Array) -> BoolArray:
+    """Air that reaches the edge of the grid: around the body, not inside it.
+
+    Electrons that leave the body are followed as into tissue, and what they leave there is booked as having left: along straight paths
+    it makes no difference to the body, and spares following them over decimetres of air.
+    """
+    regions, count = label(g_per_ml <= MATTER_ABOVE_G_PER_ML)
+    if count == 0:
+        return np.zeros(g_per_ml.shape, dtype=np.bool_)
+    at_edge = np.zeros(count + 1, dtype=np.bool_)
+    for axis in range(3):
+        for end in (0, -1):
+            at_edge[np.unique(np.take(regions, end, axis=axis))] = True
+    at_edge[0] = False
+    return np.asarray(at_edge[regions])
 
 
 def _mean_density(g_per_ml: Float32Array) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from opensirt.radioembolisation.transport.convolution import KernelConvolution
-from opensirt.radioembolisation.transport.edges import DensityKernel
+from opensirt.radioembolisation.transport.density import DensityKernel
 from opensirt.radioembolisation.transport.local import LocalDeposition
 from opensirt.radioembolisation.transport.result import DoseEngine
 from opensirt.vocabulary.errors import UnsupportedInput
