@@ -147,9 +147,9 @@ def _figure_for(planes: Sequence[Plane], title_height_in: float = 0.3) -> tuple[
 
 
 def _colour_top(dose: DoseMap) -> float:
-    """Dose at the top of the colour scale: a round number that all but the hottest half per cent of the treated volume stay below."""
+    """Dose at the top of the colour scale: a round number that 98 % of the treated volume stay below."""
     treated = dose.dose_gy[dose.dose_gy > 0.05 * float(dose.dose_gy.max())] if dose.dose_gy.any() else np.ones(1)
-    level = float(np.percentile(treated, 99.5))
+    level = float(np.percentile(treated, 98.0))
     step = 10.0 ** np.floor(np.log10(max(level, 1.0)))
     return float(np.ceil(level / step * 2.0) / 2.0 * step)
 
@@ -158,9 +158,7 @@ def dose_slices_png(pictures: PlanPictures) -> bytes:
     """Axial, coronal and sagittal CT through the focus with the dose as a wash, isodose lines in Gy, and contours."""
     planes = _planes(pictures)
     figure, all_axes, bar_axes = _figure_for(planes)
-    top = max(
-        float(np.percentile(pictures.dose.dose_gy[pictures.dose.dose_gy > 0], 99.5)) if pictures.dose.dose_gy.any() else 1.0, 1.0
-    )
+    top = _colour_top(pictures.dose)
     levels = [level for level in ISODOSE_STEPS_GY if level < float(pictures.dose.dose_gy.max())]
     for axes, plane in zip(all_axes, planes, strict=True):
         _base(axes, pictures, plane)
