@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -174,11 +176,11 @@ def test_the_mass_of_the_body_survives(grid):
 
 def test_ct_numbers_beyond_the_table_are_counted_not_clipped_in_silence():
     hu = np.zeros(CT_GRID.shape, np.int16)
-    hu[0, 0, :5], hu[1, 1, :3] = 3071, -1024
+    hu[0, 0, :5], hu[1, 1, :3], hu[2, 2, :9] = 3071, -1100, -1024  # −1024 is air on a 12-bit scanner
     result = density_on(_ct(hu), WORKING, ())
     (finding,) = result.findings
     assert finding.code == "tissue.hu_beyond_table"
-    assert "8 CT voxels" in finding.message and "-1024 to 3071" in finding.message
+    assert "8 CT voxels" in finding.message and "-1100 to 3071" in finding.message
     assert density_on(_ct(0), WORKING, ()).findings == ()
 
 
@@ -261,3 +263,20 @@ def test_shifts_of_a_contour_within_its_voxels_agree_with_the_stated_uncertainty
     stated = relative_volume_uncertainty(exact, grid, fwhm_mm=0.0)
     assert np.mean(volumes) == pytest.approx(exact, rel=0.01)
     assert np.std(volumes) / exact < stated
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (0.4, -0.7, 1.1)], ids=["parallel", "oblique"])
+def test_a_ct_is_never_copied_whole(angles):
+    """Peak memory stays below five bytes a CT voxel; a single-precision copy and the table index it is made with take eight."""
+    grid = grid_about((0, 0, 0), (60, 512, 500), (3.0, 0.8, 0.8))
+    ct = HounsfieldMap(np.broadcast_to(np.int16(40), grid.shape), grid)
+    liver = _mask(np.ones((60, 512, 500), bool), grid=grid)
+    target = grid_about((0, 0, 0), (40, 90, 95), (4.0, 4.1, 4.2), angles)
+    density_on(HounsfieldMap(ct.hu[:4], grid.cropped((0, 0, 0), (4, 512, 500))), target, ())  # compile first
+    tracemalloc.start()
+    try:
+        density_on(ct, target, [liver])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 5 * grid.size

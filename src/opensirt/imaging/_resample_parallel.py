@@ -22,8 +22,8 @@ PARALLEL_TOLERANCE_VOXELS = 1e-3
 a voxel within which centroids are promised."""
 ALIGNED_TOLERANCE_VOXELS = 1e-3
 """Voxels count as one and the same if, over the whole axis, their centres differ by less than this: then nothing is interpolated."""
-_SLAB_VOXELS = 4_000_000
-"""Source voxels held as float32 at a time: 16 MB, so that a CT is never copied whole."""
+_SLAB_VOXELS = 1_000_000
+"""Source voxels held as float32 at a time: 4 MB, so that a CT is never copied whole."""
 
 
 @attrs.frozen
@@ -59,6 +59,18 @@ def parallel_axes(source: Grid, target: Grid) -> Axes | None:
         (float(steps[0]), float(steps[1]), float(steps[2])),
         (float(offsets[0]), float(offsets[1]), float(offsets[2])),
     )
+
+
+def whole_shift(source: Grid, target: Grid) -> tuple[int, int, int] | None:
+    """Target index of source voxel (0, 0, 0) where both grids are windows of one lattice, axes alike; ``None`` otherwise."""
+    axes = parallel_axes(source, target)
+    if axes is None or axes.source != (0, 1, 2) or min(axes.step) < 0.5 or max(axes.step) > 1.5:
+        return None
+    ends = np.array([axes.offset, np.array(axes.step) * (np.array(source.shape) - 1) + axes.offset - np.array(source.shape) + 1])
+    nearest = np.rint(ends[0])
+    if np.abs(ends - nearest).max() > ALIGNED_TOLERANCE_VOXELS:
+        return None
+    return int(nearest[0]), int(nearest[1]), int(nearest[2])
 
 
 def _tent_integral(u: FloatArray) -> FloatArray:
@@ -149,7 +161,11 @@ def mean_parallel(values: Values, axes: Axes, source: Grid, target: Grid, outsid
         part = np.transpose(values((window[0], window[1], window[2])), axes.source)
         part = np.matmul(second, np.matmul(part, third.T))
         mean[rows[0] : rows[-1] + 1] += np.tensordot(weights[rows[0] : rows[-1] + 1], part, axes=(1, 0))
-    if outside != 0.0:
-        covered = np.einsum("a,b,c->abc", *(matrix.sum(axis=1) for matrix in matrices))
-        mean += outside * np.maximum(1.0 - covered, 0.0)
+    covered = [matrix.sum(axis=1) for matrix in matrices]
+    if outside != 0.0 and min(float(part.min()) for part in covered) < 1.0 - 1e-9:
+        beyond = np.einsum("a,b,c->abc", *covered)
+        np.subtract(1.0, beyond, out=beyond)
+        np.maximum(beyond, 0.0, out=beyond)
+        beyond *= outside
+        mean += beyond
     return mean.astype(np.float32)

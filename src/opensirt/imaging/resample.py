@@ -21,7 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from opensirt.imaging._resample_oblique import average_points, splat
-from opensirt.imaging._resample_parallel import Values, Window, index_map, mean_parallel, parallel_axes, total_parallel
+from opensirt.imaging._resample_parallel import (
+    Values,
+    Window,
+    index_map,
+    mean_parallel,
+    parallel_axes,
+    total_parallel,
+    whole_shift,
+)
 from opensirt.vocabulary.geometry import Grid, require_same_frame
 from opensirt.vocabulary.volumes import ActivityMap, CountsMap, DensityMap, DoseMap, HounsfieldMap, Mask, Occupancy
 
@@ -199,8 +207,20 @@ def occupancy(mask: Mask, grid: Grid) -> Occupancy:
     return Occupancy(fraction, grid, mask.structure)
 
 
-def _filled(mask: Mask, grid: Grid) -> tuple[Float32Array, Window] | None:
-    """Filled fractions within the window of the target that the structure reaches; ``None`` where it reaches nothing."""
+def _filled(mask: Mask, grid: Grid) -> tuple[FloatArray, Window] | None:
+    """Filled fractions within the window of the target that the structure reaches; ``None`` where it reaches nothing.
+
+    Where both grids are windows of one lattice they are the mask itself, not a copy of it.
+    """
+    shift = whole_shift(mask.grid, grid)
+    if shift is not None:
+        start = [max(0, s) for s in shift]
+        stop = [min(n, s + m) for n, s, m in zip(grid.shape, shift, mask.grid.shape, strict=True)]
+        if any(a >= b for a, b in zip(start, stop, strict=True)):
+            return None
+        k, j, i = (slice(a - s, b - s) for a, b, s in zip(start, stop, shift, strict=True))
+        to_k, to_j, to_i = (slice(a, b) for a, b in zip(start, stop, strict=True))
+        return mask.inside[k, j, i], (to_k, to_j, to_i)
     near = _windows(mask, grid)
     if near is None:
         return None
@@ -258,7 +278,7 @@ def paint(inside: npt.NDArray[np.bool_], mask: Mask, grid: Grid) -> None:
     require_same_frame(mask.grid, grid, f"the mask of {mask.structure.key} and the target grid")
     filled = _filled(mask, grid)
     if filled is not None:
-        inside[filled[1]] |= filled[0] >= 0.5
+        inside[filled[1]] |= filled[0].astype(np.bool_, copy=False) if filled[0].dtype == np.bool_ else filled[0] >= 0.5
 
 
 def hounsfield_on(ct: HounsfieldMap, grid: Grid) -> HounsfieldMap:
