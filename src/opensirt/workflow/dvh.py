@@ -32,7 +32,7 @@ class DvhSummary:
     """The histogram of one structure."""
 
     structure: str
-    version: str
+    method_version: str
     volume_ml: float
     mean_gy: float
     minimum_gy: float
