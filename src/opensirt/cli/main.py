@@ -309,7 +309,7 @@ def virtual_patient(
 @app.command()
 def demo(
     out: Out,
-    seed: Seed = 1,
+    seed: Seed = 7,
     json: AsJson = False,
     strict: Strict = False,
     debug: Debug = False,
