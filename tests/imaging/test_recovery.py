@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import ndimage
-from strategies import grid_about
 
 from opensirt.imaging.recovery import Region, blurred, estimate_fwhm, model, recover
 from opensirt.vocabulary.errors import InvalidValue
+from strategies import grid_about
 
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 GRID = grid_about((12.0, -30.0, 55.0), (46, 54, 40), (4.0, 3.1, 4.6), (7.0, -11.0, 16.0))

@@ -87,8 +87,8 @@ def _planar(values: Values) -> Outcome:
     )
     fraction = lung_shunt.planar_lung_shunt(counts)
     number = method.number("lung_shunt_fraction", "lung shunt fraction, planar", fraction, "1")
-    lung = (counts.lung_anterior * counts.lung_posterior) ** 0.5
-    liver = (counts.liver_anterior * counts.liver_posterior) ** 0.5
+    lung = (counts.lung_anterior_counts * counts.lung_posterior_counts) ** 0.5
+    liver = (counts.liver_anterior_counts * counts.liver_posterior_counts) ** 0.5
     return Outcome(
         (number,), {"lung_geometric_mean_counts": lung, "liver_geometric_mean_counts": liver}, _shunt_findings(fraction.value)
     )

@@ -25,7 +25,7 @@ from opensirt.vocabulary.volumes import DoseMap
 from opensirt.workflow.import_study import load_identity, run_import
 from opensirt.workflow.options import ImportOptions, PlanOptions
 from opensirt.workflow.plan_computation import Planned, compute_plan
-from opensirt.workflow.plan_document import assemble
+from opensirt.workflow.plan_document import Stamp, assemble
 from opensirt.workflow.study import LoadedStudy, load_study
 from opensirt.workflow.workup import compute_workup
 
@@ -81,16 +81,8 @@ def run_plan(source: Path, options: PlanOptions, out: Path, report: Callable[[fl
     study = load_study(case)
     workup = compute_workup(study, options.workup, lambda x: report(0.2 + 0.35 * x))
     planned = compute_plan(workup, options, at, lambda x: report(0.55 + 0.25 * x))
-    proposal = assemble(
-        case.case_id,
-        case.synthetic or study.index.synthetic,
-        workup,
-        planned,
-        options,
-        (*findings, *planned.findings),
-        __version__,
-        now(),
-    )
+    stamp = Stamp(case.case_id, case.synthetic or study.index.synthetic, __version__, now())
+    proposal = assemble(stamp, workup, planned, options, (*findings, *planned.findings))
     report(0.82)
     html = render_plan_report(proposal, _pictures(study, planned))
     report(0.92)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -242,30 +243,29 @@ def _structures(workup: Workup) -> tuple[StructureSummary, ...]:
     return tuple(unique[key] for key in dict.fromkeys(row.key for row in rows))
 
 
-def assemble(
-    case_id: str,
-    synthetic: bool,
-    workup: Workup,
-    planned: Planned,
-    options: PlanOptions,
-    extra: tuple[Finding, ...],
-    program_version: str,
-    created_at: datetime,
-) -> PlanProposal:
+@dataclass(frozen=True)
+class Stamp:
+    """Which case a document belongs to, which program wrote it, and when."""
+
+    case_id: str
+    synthetic: bool
+    program_version: str
+    created_at: datetime
+
+
+def assemble(stamp: Stamp, workup: Workup, planned: Planned, options: PlanOptions, extra: tuple[Finding, ...]) -> PlanProposal:
     """The plan document.
 
     Parameters
     ----------
-    case_id, synthetic
-        Of the case.
+    stamp : Stamp
+        For the record.
     workup, planned
         What was computed.
     options : PlanOptions
         What was asked.
     extra : tuple of Finding
         Findings of planning.
-    program_version, created_at
-        For the record.
     """
     comparison, doses = _comparison(planned)
     headline = next(iter(planned.influences))
@@ -302,10 +302,10 @@ def assemble(
     return PlanProposal(
         schema=SCHEMA,
         version=VERSION,
-        program_version=program_version,
-        created_at=created_at,
-        case_id=case_id,
-        synthetic=synthetic,
+        program_version=stamp.program_version,
+        created_at=stamp.created_at,
+        case_id=stamp.case_id,
+        synthetic=stamp.synthetic,
         product=planned.product.name,
         nuclide=planned.product.nuclide.name,
         indication=options.indication,

@@ -10,7 +10,7 @@ import numpy as np
 
 from opensirt.imaging.ledger import CountLedger
 from opensirt.imaging.resample import hounsfield_on, mask_on, occupancy, resample_counts
-from opensirt.imaging.segment import body_by_threshold, cropped_to_content, cut_edges, lungs_by_threshold
+from opensirt.imaging.segment import body_by_threshold, cropped_to_content, cut_by_field, lungs_by_threshold
 from opensirt.imaging.tissue import CONVERSIONS, ct_mass_kg, density_on
 from opensirt.imaging.working_grid import working_grid
 from opensirt.radioembolisation.workup.compartments import ScoutImage
@@ -242,7 +242,7 @@ def _lung_mass(ct: HounsfieldMap, parts: _Parts, options: WorkupOptions) -> Lung
     return lung_mass(
         ct_mass_kg(ct, lungs, CONVERSIONS[options.density]),
         lungs.volume_ml,
-        cut_edges(lungs, ct.grid, least_mm2=TRACHEA_MM2),
+        cut_by_field(lungs, ct, least_mm2=TRACHEA_MM2),
         declared,
     )
 
@@ -263,7 +263,7 @@ def _paint(inside: np.ndarray, mask: Mask, grid: Grid, value: bool) -> None:
 def _cut_liver(ct: HounsfieldMap, parts: _Parts) -> tuple[Finding, ...]:
     inside = np.zeros(ct.grid.shape, dtype=bool)
     _paint(inside, parts.liver[0], ct.grid, True)
-    faces = cut_edges(Mask(inside, ct.grid, parts.liver[0].structure), ct.grid)
+    faces = cut_by_field(Mask(inside, ct.grid, parts.liver[0].structure), ct)
     if not faces:
         return ()
     message = (

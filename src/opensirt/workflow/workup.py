@@ -152,10 +152,10 @@ def _planar_shunt(study: LoadedStudy, scene: Scene, spect: Measured) -> tuple[li
         return [], [Finding("lung_shunt.planar_not_placed", Severity.NOTE, message, "lungs")]
     value = shunt.planar_lung_shunt(counts)
     inputs = (
-        Input("lung, anterior", f"{counts.lung_anterior:.0f}", "counts"),
-        Input("lung, posterior", f"{counts.lung_posterior:.0f}", "counts"),
-        Input("liver, anterior", f"{counts.liver_anterior:.0f}", "counts"),
-        Input("liver, posterior", f"{counts.liver_posterior:.0f}", "counts"),
+        Input("lung, anterior", f"{counts.lung_anterior_counts:.0f}", "counts"),
+        Input("lung, posterior", f"{counts.lung_posterior_counts:.0f}", "counts"),
+        Input("liver, anterior", f"{counts.liver_anterior_counts:.0f}", "counts"),
+        Input("liver, posterior", f"{counts.liver_posterior_counts:.0f}", "counts"),
     )
     number = ReportedNumber(
         "workup.lung_shunt.planar", "Lung shunt fraction, planar geometric mean", _times(value, PERCENT), "%", shunt.PLANAR_FORMULA,

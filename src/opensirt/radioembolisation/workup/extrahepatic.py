@@ -16,9 +16,9 @@ WARN_ABOVE_FRACTION = 0.20
 """Share of counts outside the liver that is warned of (convention of Taranis)."""
 SPOT_REACH_MM = 25.0
 """A spot this near to the liver or lungs may be their blur: two widths of a camera with 13 mm FWHM."""
-SPOT_OVER_LIVER = 0.5
+SPOT_OVER_LIVER_RATIO = 0.5
 """A spot counts as one if its voxels hold at least this fraction of the liver's mean concentration."""
-SMALLEST_SPOT_SHARE = 0.002
+SMALLEST_SPOT_FRACTION = 0.002
 """Spots with a smaller share of all counts are noise."""
 
 
@@ -28,7 +28,7 @@ class Spot:
 
     centre_mm: tuple[float, float, float]
     volume_ml: float
-    share: float
+    counts_fraction: float
 
 
 def hot_spots(image: ScoutImage) -> tuple[Spot, ...]:
@@ -41,17 +41,19 @@ def hot_spots(image: ScoutImage) -> tuple[Spot, ...]:
     far = ndimage.distance_transform_edt(~known, sampling=spacing) > SPOT_REACH_MM
     smooth = ndimage.gaussian_filter(image.counts.counts, 4.0 / spacing)
     labels, count = (
-        ndimage.label(far & (smooth > SPOT_OVER_LIVER * liver_mean)) if liver_mean > 0.0 else (np.zeros_like(known, dtype=int), 0)
+        ndimage.label(far & (smooth > SPOT_OVER_LIVER_RATIO * liver_mean))
+        if liver_mean > 0.0
+        else (np.zeros_like(known, dtype=int), 0)
     )
     total = image.counts.total
     spots = []
     for number in range(1, count + 1):
         voxels = np.argwhere(labels == number)
         share = float(image.counts.counts[labels == number].sum(dtype=np.float64)) / total
-        if share >= SMALLEST_SPOT_SHARE:
+        if share >= SMALLEST_SPOT_FRACTION:
             x, y, z = image.counts.grid.lps_mm(voxels.mean(axis=0))
             spots.append(Spot((float(x), float(y), float(z)), len(voxels) * image.counts.grid.voxel_volume_ml, share))
-    return tuple(sorted(spots, key=lambda spot: -spot.share))
+    return tuple(sorted(spots, key=lambda spot: -spot.counts_fraction))
 
 
 def extrahepatic_findings(image: ScoutImage, uptake: CompartmentUptake) -> tuple[Finding, ...]:
@@ -64,7 +66,7 @@ def extrahepatic_findings(image: ScoutImage, uptake: CompartmentUptake) -> tuple
             findings.append(Finding("extrahepatic.organ", Severity.CRITICAL, message, organ.key))
     for spot in hot_spots(image):
         place = ", ".join(f"{c:.0f}" for c in spot.centre_mm)
-        message = f"a hot spot of {spot.volume_ml:.0f} mL holds {spot.share:.2%} of the counts at LPS ({place}) mm, outside every structure · look at the images there"
+        message = f"a hot spot of {spot.volume_ml:.0f} mL holds {spot.counts_fraction:.2%} of the counts at LPS ({place}) mm, outside every structure · look at the images there"
         findings.append(Finding("extrahepatic.spot", Severity.CRITICAL, message))
     outside = sum(o.share.value for o in uptake.of_kind(StructureKind.EXTRAHEPATIC)) + max(0.0, uptake.elsewhere_fraction)
     if outside > WARN_ABOVE_FRACTION:

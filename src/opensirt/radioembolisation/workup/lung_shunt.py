@@ -28,7 +28,7 @@ PLANAR_FORMULA = "LSF = √(L_ant · L_post) / (√(L_ant · L_post) + √(H_ant
 SPECT_FORMULA = "LSF = L / (L + H)"
 PLANAR_METHOD_RELATIVE = 0.25
 """Relative standard uncertainty of the planar method itself: published excess of 21 to 70 % over SPECT/CT, of which half the range."""
-DISAGREE_POINTS = 0.05
+DISAGREE_FRACTION = 0.05
 """Planar and SPECT/CT that differ by more than 5 percentage points are pointed out (limits of agreement are 8.1 points, Bastiaannet)."""
 
 
@@ -36,10 +36,10 @@ DISAGREE_POINTS = 0.05
 class PlanarCounts:
     """Lung and liver counts in the two views, and the pixels of each region for background."""
 
-    lung_anterior: float
-    lung_posterior: float
-    liver_anterior: float
-    liver_posterior: float
+    lung_anterior_counts: float
+    lung_posterior_counts: float
+    liver_anterior_counts: float
+    liver_posterior_counts: float
 
 
 def planar_lung_shunt(counts: PlanarCounts) -> Measured:
@@ -50,10 +50,15 @@ def planar_lung_shunt(counts: PlanarCounts) -> Measured:
     InvalidValue
         If counts are negative or the liver holds none.
     """
-    values = (counts.lung_anterior, counts.lung_posterior, counts.liver_anterior, counts.liver_posterior)
+    values = (
+        counts.lung_anterior_counts,
+        counts.lung_posterior_counts,
+        counts.liver_anterior_counts,
+        counts.liver_posterior_counts,
+    )
     if not all(math.isfinite(v) and v >= 0.0 for v in values):
         raise InvalidValue(f"planar counts {values}", "counts are finite and not negative", "check regions and background")
-    if counts.liver_anterior <= 0.0 or counts.liver_posterior <= 0.0:
+    if counts.liver_anterior_counts <= 0.0 or counts.liver_posterior_counts <= 0.0:
         raise InvalidValue("the liver holds no counts in a planar view", "the shunt would be 1", "check the regions")
 
     def fraction(la: float, lp: float, ha: float, hp: float) -> float:
@@ -65,10 +70,10 @@ def planar_lung_shunt(counts: PlanarCounts) -> Measured:
 
     value = propagate(
         fraction,
-        la=noisy(counts.lung_anterior, "lung_anterior"),
-        lp=noisy(counts.lung_posterior, "lung_posterior"),
-        ha=noisy(counts.liver_anterior, "liver_anterior"),
-        hp=noisy(counts.liver_posterior, "liver_posterior"),
+        la=noisy(counts.lung_anterior_counts, "lung_anterior"),
+        lp=noisy(counts.lung_posterior_counts, "lung_posterior"),
+        ha=noisy(counts.liver_anterior_counts, "liver_anterior"),
+        hp=noisy(counts.liver_posterior_counts, "liver_posterior"),
     )
     return value.with_contribution("attenuation_and_scatter", value.value * PLANAR_METHOD_RELATIVE)
 
@@ -149,9 +154,9 @@ def planar_counts(anterior: CountsMap, posterior: CountsMap, liver: Mask, lungs:
 
 
 def compared(planar: Measured, spect: Measured) -> tuple[Finding, ...]:
-    """A finding if the two methods differ by more than :data:`DISAGREE_POINTS`."""
+    """A finding if the two methods differ by more than :data:`DISAGREE_FRACTION`."""
     apart = planar.value - spect.value
-    if abs(apart) <= DISAGREE_POINTS:
+    if abs(apart) <= DISAGREE_FRACTION:
         return ()
     return (
         Finding(
