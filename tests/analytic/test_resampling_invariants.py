@@ -282,6 +282,25 @@ def test_where_the_source_ends_the_stated_density_takes_over(target):
     assert inside == pytest.approx(whole, rel=0.003)  # a sharp edge, sampled
 
 
+@pytest.mark.parametrize("angles", [(0, 0, 0), (9, -14, 21)], ids=["parallel", "oblique"])
+def test_the_mean_dose_of_a_structure_survives(angles):
+    """Less than 2 % between CT and working grid (3 to 4 mm). A dose with a hot spot and a fall-off like that of a tumour beside normal liver."""
+    fine = grid_about((10, -20, 30), (60, 75, 70), (1.5, 1.1, 1.2))
+    distance = np.linalg.norm(fine.lps_mm(np.moveaxis(np.indices(fine.shape), 0, -1)) - (18, -25, 33), axis=-1)
+    dose = DoseMap((30.0 + 170.0 / (1.0 + np.exp((distance - 14.0) / 3.0))).astype(np.float32), fine)
+    mask = Mask(_ellipsoid(fine, (14, -23, 28), (28, 22, 18)), fine, LIVER)
+    target = grid_about((10, -20, 30), (40, 38, 41), (4.0, 3.6, 3.2), angles)
+    weights = occupancy(mask, target).fraction.astype(np.float64)
+    mean = (resample_dose(dose, target).dose_gy * weights).sum() / weights.sum()
+    assert mean == pytest.approx(dose.dose_gy[mask.inside].mean(dtype=np.float64), rel=0.02)
+
+
+def test_padding_is_air_for_display():
+    hu = np.where(np.indices(EMISSION.shape)[2] < 5, -3024, 40).astype(np.int16)
+    shown = hounsfield_on(HounsfieldMap(hu, EMISSION, -3024), TARGETS["parallel, coarser"]).hu
+    assert shown.min() >= -1000
+
+
 def test_frames_must_agree():
     other = TARGETS["parallel, finer"].in_frame("another")
     with pytest.raises(GridMismatch, match="frames"):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from opensirt.imaging.segment import (
     body_by_threshold,
     cropped_to_content,
+    cut_by_field,
     cut_edges,
     difference,
     intersection,
@@ -152,6 +153,29 @@ def test_an_organ_cut_by_the_field_names_the_faces():
     assert cut_edges(Mask(np.ones(grid.shape, bool), grid, LIVER), grid) == (
         "first slice", "last slice", "first row", "last row", "first column", "last column",
     )  # fmt: skip
+
+
+def test_an_organ_cut_by_the_reconstructed_circle_is_cut():
+    """The circle's edge lies inside the array; contact is counted in mm², so that a voxel or two do not matter."""
+    x, y = (_points(GRID)[..., axis] for axis in (0, 1))
+    padding = x**2 + y**2 > 130.0**2
+    hu = np.where(padding, -2000, 40).astype(np.int16)
+    reaching = Mask(_ellipsoid(GRID, (110, 0, 10), (60, 50, 70)) & ~padding, GRID, LIVER)
+    inner = Mask(_ellipsoid(GRID, (20, 0, 10), (60, 50, 70)), GRID, LIVER)
+    assert cut_edges(reaching, GRID) == ()
+    assert cut_by_field(reaching, HounsfieldMap(hu, GRID, -2000)) == ("edge of the reconstructed circle",)
+    assert cut_by_field(reaching, HounsfieldMap(hu, GRID, -2000), least_mm2=1e6) == ()
+    assert cut_by_field(reaching, HounsfieldMap(hu, GRID)) == ()  # padding that is not declared cannot be told from air
+    assert cut_by_field(inner, HounsfieldMap(hu, GRID, -2000)) == ()
+
+
+def test_padding_is_no_body_whatever_its_value():
+    trunk = (_points(GRID)[..., 0] / 120) ** 2 + (_points(GRID)[..., 1] / 90) ** 2 <= 1
+    hu = np.where(trunk, 40, -1000).astype(np.int16)
+    hu[:, :20] = 0  # padding that reads as water
+    body = body_by_threshold(HounsfieldMap(hu, GRID, 0))
+    assert not body.inside[:, :20].any()
+    assert body.voxels == pytest.approx((trunk & (hu != 0)).sum(), rel=0.01)  # corners are rounded
 
 
 def test_a_cropped_mask_is_the_same_structure():

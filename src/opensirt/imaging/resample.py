@@ -48,6 +48,7 @@ _BLOCKS_PER_VOXEL = 2
 """Blocks per axis and target voxel to which a much finer source is averaged, along its own axes, before an oblique average."""
 _MARGIN_VOXELS = 2
 """Voxels around a structure, beside one target voxel, so that linear interpolation meets its surroundings."""
+_AIR_HU = -1000.0
 
 
 @attrs.frozen(eq=False)
@@ -282,8 +283,15 @@ def paint(inside: npt.NDArray[np.bool_], mask: Mask, grid: Grid) -> None:
 
 
 def hounsfield_on(ct: HounsfieldMap, grid: Grid) -> HounsfieldMap:
-    """CT numbers averaged over each target voxel, −1000 HU where the CT ends; for display and for thresholds, not for density."""
+    """CT numbers averaged over each target voxel, −1000 HU in padding and where the CT ends; for display and thresholds, not for density."""
     require_same_frame(ct.grid, grid, "the CT and the target grid")
     if ct.grid.is_same_as(grid):
         return ct
-    return HounsfieldMap(np.rint(volume_average(_pieces_of(ct.hu), ct.grid, grid, -1000.0)).astype(np.int16), grid)
+
+    def values(window: Window) -> Float32Array:
+        part = ct.hu[window].astype(np.float32)
+        if ct.padding_hu is not None:
+            part[ct.hu[window] == ct.padding_hu] = _AIR_HU
+        return part
+
+    return HounsfieldMap(np.rint(volume_average(values, ct.grid, grid, _AIR_HU)).astype(np.int16), grid)

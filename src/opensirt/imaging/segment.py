@@ -53,6 +53,8 @@ def body_by_threshold(ct: HounsfieldMap) -> Mask:
         If nothing lies above the threshold.
     """
     dense = ct.hu > BODY_ABOVE_HU
+    if ct.padding_hu is not None and ct.padding_hu > BODY_ABOVE_HU:
+        dense &= ct.hu != ct.padding_hu
     if not dense.any():
         raise MissingInput(f"no voxel above {BODY_ABOVE_HU} HU", ct.grid.describe(), "check that this is a CT in Hounsfield units")
     opened = ndimage.binary_opening(dense, iterations=1)
@@ -176,6 +178,34 @@ def cut_edges(mask: Mask, field: Grid, *, least_mm2: float = 0.0) -> tuple[str, 
             if np.count_nonzero(faces[index]) * pixel_mm2 > least_mm2:
                 touched.append(name)
     return tuple(touched)
+
+
+def cut_by_field(mask: Mask, ct: HounsfieldMap, *, least_mm2: float = 0.0) -> tuple[str, ...]:
+    """As :func:`cut_edges`, and ``"edge of the reconstructed circle"`` where the structure borders on declared padding.
+
+    A CT reconstructed on a small circle cuts an organ far from the faces of its array.
+
+    Parameters
+    ----------
+    mask : Mask
+        On the CT's grid.
+    ct : HounsfieldMap
+        With its padding value, where the series declares one.
+    least_mm2 : float
+        Area of contact below which touching does not count.
+    """
+    faces = cut_edges(mask, ct.grid, least_mm2=least_mm2)
+    if ct.padding_hu is None or not mask.voxels:
+        return faces
+    box = ndimage.find_objects(mask.inside.view(np.int8))[0]
+    window = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in box)
+    inside, padding = mask.inside[window], ct.hu[window] == ct.padding_hu
+    area_mm2 = 0.0
+    for axis in range(3):
+        here, there = np.moveaxis(inside, axis, 0), np.moveaxis(padding, axis, 0)
+        contacts = np.count_nonzero(here[1:] & there[:-1]) + np.count_nonzero(here[:-1] & there[1:])
+        area_mm2 += contacts * float(np.prod(np.delete(ct.grid.spacing_mm, axis)))
+    return (*faces, "edge of the reconstructed circle") if area_mm2 > least_mm2 else faces
 
 
 def cropped_to_content(mask: Mask) -> Mask:
