@@ -92,6 +92,7 @@ def compute_workup(study: LoadedStudy, options: WorkupOptions, report: Callable[
     if uptake.of_kind(StructureKind.LUNGS):
         lsf = shunt.recovered_lung_shunt(uptake)
         numbers += _spect_shunts(uptake, lsf)
+        findings += _cut_lungs(scene, lsf)
     else:
         message = "no lungs in the field: lung shunt cannot be measured by SPECT/CT and is taken as 0 in the liver's doses · lung dose is not known · image the chest"
         findings.append(Finding("lung_shunt.unknown", Severity.CRITICAL, message, "lungs"))
@@ -101,6 +102,17 @@ def compute_workup(study: LoadedStudy, options: WorkupOptions, report: Callable[
     numbers += [*_mass_and_blur(scene, uptake), *_perfusion_numbers(fed), *_share_numbers(uptake), *_volume_numbers(scene, uptake)]
     report(1.0)
     return Workup(scene, uptake, lsf, fed, tuple(numbers), tuple(dict.fromkeys(findings)), _ledger(scene, uptake))
+
+
+def _cut_lungs(scene: Scene, lsf: Measured) -> list[Finding]:
+    """Lungs that the field cuts hold only a part of the shunt: shunt and lung dose are lower limits, and a limit they keep is not kept."""
+    if all(finding.code != "lung_mass.cut" for finding in scene.lungs_mass.findings):
+        return []
+    message = (
+        f"the lungs are cut by the field of view; the {PERCENT * lsf.value:.1f} % in what is seen of them are a lower limit of the lung shunt, and so is every "
+        "lung dose; that a lung limit is kept is not shown · take the shunt from planar views or from a SPECT/CT of the whole chest"
+    )
+    return [Finding("lung_shunt.lower_limit", Severity.CRITICAL, message, "lungs")]
 
 
 def _ledger(scene: Scene, uptake: CompartmentUptake) -> CountLedger:
