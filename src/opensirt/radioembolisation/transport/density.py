@@ -40,7 +40,7 @@ is given the same uncertainty until it has been held against Monte Carlo in pati
 LONGEST_PATH_MM = 50.0
 """Paths are followed this far. What goes further, in lung thinner than 0.17 g/mL or in air, shows as a difference in the energy book."""
 THIN_BELOW_G_PER_ML = 0.6
-THIN_HOLDS = 0.99
+THIN_HOLDS_FRACTION = 0.99
 """Where the mean density is below 0.6 g/mL, the kernel ends at the radius that holds 99 % of the electrons' energy (7.9 mm·g/mL for
 Y-90) and is scaled to hold all of it: the last 1 % would take two thirds of the time."""
 MATTER_ABOVE_G_PER_ML = 0.1
@@ -154,7 +154,7 @@ def _reaches(nuclide: str) -> tuple[float, float]:
     """Water-equivalent reach of electrons in thin and in other media, mm·g/mL."""
     kernel = point_kernel(nuclide, "soft").at_density(1.0)
     near = float(kernel.cumulative(kernel.electron_reach_mm))
-    return kernel.radius_holding_mm(THIN_HOLDS * near), kernel.electron_reach_mm
+    return kernel.radius_holding_mm(THIN_HOLDS_FRACTION * near), kernel.electron_reach_mm
 
 
 @lru_cache(maxsize=4)

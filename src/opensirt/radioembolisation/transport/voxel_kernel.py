@@ -186,7 +186,9 @@ def _origin_cell(profile: _Profile, spacing: FloatArray) -> FloatArray:
 
 def _octant(profile: _Profile, spacing: FloatArray, offsets: tuple[int, ...]) -> FloatArray:
     """Energy fractions of the offsets 0, 1, 2 … along each axis, integrated over all displacements; shape ``offsets``."""
-    piece = min(float(spacing.min()), _LONGEST_PIECE_MM * max(profile.fine_end_mm, 1e-9) / ELECTRON_REACH_MM)
+    piece = float(spacing.min())
+    if piece < profile.fine_end_mm:  # otherwise electrons stay within the origin's cell
+        piece = min(piece, _LONGEST_PIECE_MM * profile.fine_end_mm / ELECTRON_REACH_MM)
     axes = [_axis_nodes(float(s), n - 1, profile.fine_end_mm, piece) for s, n in zip(spacing, offsets, strict=True)]
     count = math.prod(len(nodes) for nodes, _, _ in axes)
     if count > _LARGEST_GRID:
