@@ -47,6 +47,15 @@ def test_w5_lung_limit_to_a_thousandth_of_a_gray(dose_gy, lung_gy, exceeds):
     assert ("dose.lung_above_limit" in codes("mird-activity", **case)) is exceeds
 
 
+def test_residual_lowers_every_dose_of_a_dispensed_activity():
+    """2.56 GBq dispensed, a tenth stays behind: 2.304 arrive; lungs 49.67 · 2.304 · 0.1 = 11.444 Gy, liver 49.67 · 2.304 · 0.9 / 1.03 = 100 Gy."""
+    rest = {key: value for key, value in W1.items() if key != "dose_gy"}
+    answer = results("mird-dose", **rest, dispensed_gbq=2.56, residual_fraction=0.1)
+    assert answer["delivered_gbq"] == pytest.approx(2.304, rel=1e-12)
+    assert answer["lung_dose_gy"] == pytest.approx(11.444, rel=PRINTED)
+    assert answer["dose_gy"] == pytest.approx(99.996, rel=PRINTED)
+
+
 def test_w22_the_shunt_divides():
     wrong = 100.0 * 1.03 * (1.0 - 0.1) / 49.67
     assert wrong == pytest.approx(1.866, abs=5e-4), "the slip this guards against"
