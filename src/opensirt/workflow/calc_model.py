@@ -70,7 +70,7 @@ DOSE_CONSTANT = Field(
     "dose_constant", Kind.CONSTANT, "dose constant, Gy·kg/GBq; the first published one where not stated", "49.67", None
 )
 LUNG_SHUNT = Field("lung_shunt_fraction", Kind.FRACTION, "lung shunt fraction", 0.1, plausible=(0.0, 0.4))
-LUNG_MASS = Field("lung_mass_kg", Kind.POSITIVE, "lung mass; the conventional 1 kg where not stated", None, None, (0.3, 2.0))
+LUNG_MASS = Field("lung_mass_kg", Kind.POSITIVE, "lung mass; the conventional 1 kg where not stated", 1.0, None, (0.3, 2.0))
 RESIDUAL = Field("residual_fraction", Kind.FRACTION, "share of the dispensed activity that stays behind", 0.0, 0.0, (0.0, 0.25))
 ACTIVITY_RANGE_GBQ = (0.01, 20.0)
 MASS_RANGE_KG = (0.001, 5.0)

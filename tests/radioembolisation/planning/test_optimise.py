@@ -20,7 +20,7 @@ from opensirt.radioembolisation.planning.optimise import (
     unapplied_findings,
 )
 from opensirt.vocabulary.anatomy import StructureKind
-from opensirt.vocabulary.errors import InvalidValue, PlanInfeasible
+from opensirt.vocabulary.errors import InvalidValue, PlanInfeasible, UnsupportedInput
 from opensirt.vocabulary.limits import DoseRule, Role
 from opensirt.vocabulary.measured import Measured
 
@@ -146,6 +146,20 @@ def test_the_uncertainty_of_the_binding_dose_becomes_that_of_the_activity():
     plan = optimise(problem(ONE, (LUNG, LIVER), {"right": ("tumour.T1",)}, {"dose_constant": 0.05}), "up-to-limits")
     moved = plan.activities_gbq["right"].contributions["dose_constant"]
     assert moved == pytest.approx(2.5 * (1.0 / 1.05 - 1.0), rel=MOVED)
+
+
+def test_a_plan_that_stands_at_a_limit_is_not_certain_for_that():
+    """150 Gy need 2.5 GBq and put the liver at its 40 Gy; with 5 % less per GBq they would need 2.632, which the limit forbids."""
+    rows = {"tumour.T1": {"right": Measured(60.0, {"contour": -3.0})}, "normal_liver": {"right": Measured(16.0)}}
+    stated = PlanProblem(Influence("by hand", "1", rows), (LIVER, target(150.0)), {"right": ("tumour.T1",)})
+    activity = optimise(stated, "reach-target").activities_gbq["right"]
+    assert activity.value == pytest.approx(2.5, rel=OPTIMUM)
+    assert activity.contributions["contour"] == pytest.approx(150.0 / 57.0 - 2.5, rel=MOVED)
+
+
+def test_an_unknown_intent_is_refused():
+    with pytest.raises(UnsupportedInput, match="up-to-limits, reach-target"):
+        optimise(problem(ONE, (LIVER,), {"right": ("tumour.T1",)}), "guess")
 
 
 def test_stated_activities_are_only_evaluated():

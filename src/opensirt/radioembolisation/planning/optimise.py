@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from scipy.optimize import linprog
 
 from opensirt.radioembolisation.dosimetry.influence import Influence, total_dose
 from opensirt.vocabulary.anatomy import StructureKind
-from opensirt.vocabulary.errors import InvalidValue, PlanInfeasible
+from opensirt.vocabulary.errors import InvalidValue, PlanInfeasible, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.limits import DoseRule, Role
 from opensirt.vocabulary.measured import Measured
@@ -217,9 +217,12 @@ def optimise(problem: PlanProblem, intent: str) -> Plan:
     ------
     PlanInfeasible
         With the goals in conflict.
+    UnsupportedInput
+        For an unknown intent.
     """
-    solver = _SOLVERS[intent]
-    centre = solver(problem, "")
+    if intent not in _SOLVERS:
+        raise UnsupportedInput(f"no intent is called {intent!r}", "", f"choose one of {', '.join(_SOLVERS)}")
+    centre = _SOLVERS[intent](problem, "")
     sources = sorted({source for row in problem.influence.gy_per_gbq.values() for m in row.values() for source in m.contributions})
     moves = {source: _moved(problem, intent, source, centre) for source in sources}
     activities = {
@@ -230,11 +233,16 @@ def optimise(problem: PlanProblem, intent: str) -> Plan:
 
 
 def _moved(problem: PlanProblem, intent: str, source: str, centre: FloatArray) -> FloatArray:
-    """Change of the answer when one source moves by a standard uncertainty; none where the moved problem cannot be solved."""
+    """Change of the answer when one source moves by a standard uncertainty.
+
+    Where the moved targets no longer fit under the moved limits, what they alone would need: an activity that stands at a limit is not
+    certain for that.
+    """
     try:
         return _SOLVERS[intent](problem, source) - centre
     except PlanInfeasible:
-        return np.zeros_like(centre)
+        targets = replace(problem, rules=tuple(rule for rule in problem.rules if rule.role is Role.TARGET))
+        return _SOLVERS[intent](targets, source) - centre
 
 
 def given(problem: PlanProblem, activities_gbq: Mapping[str, float]) -> Plan:
