@@ -11,14 +11,15 @@ import numpy as np
 from opensirt.imaging.ledger import CountLedger
 from opensirt.imaging.resample import hounsfield_on, mask_on, occupancy, resample_counts
 from opensirt.imaging.segment import body_by_threshold, cropped_to_content, cut_by_field, lungs_by_threshold
-from opensirt.imaging.tissue import CONVERSIONS, ct_mass_kg, density_on
-from opensirt.imaging.working_grid import working_grid
-from opensirt.radioembolisation.workup.compartments import ScoutImage
+from opensirt.imaging.tissue import CONVERSIONS, density_on
+from opensirt.imaging.working_grid import field_findings, working_grid
+from opensirt.radioembolisation.workup.compartments import ScoutImage, lung_density
 from opensirt.radioembolisation.workup.lung_mass import DECLARED_MASSES, LungMass, lung_mass
 from opensirt.vocabulary.anatomy import Structure, StructureKind
 from opensirt.vocabulary.errors import MissingInput, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.geometry import Grid, require_same_frame
+from opensirt.vocabulary.units import G_PER_KG
 from opensirt.vocabulary.volumes import ActivityMap, CountsMap, HounsfieldMap, Mask, Occupancy
 from opensirt.workflow.options import WorkupOptions
 from opensirt.workflow.study import LoadedStudy
@@ -200,9 +201,11 @@ def build_scene(study: LoadedStudy, options: WorkupOptions, report: Callable[[fl
     density = density_on(study.ct, grid, soft, CONVERSIONS[options.density])
     report(0.7)
     image, together = _scout(resampled.map, density.map, parts, grid)
-    mass = _lung_mass(study.ct, parts, options)
+    mass = _lung_mass(study.ct, parts, options, lung_density(image))
     report(1.0)
-    findings = (*parts.findings, *emission_findings, *density.findings, *mass.findings, *_cut_liver(study.ct, parts))
+    seen = [mask for mask, _ in (parts.liver, *parts.lungs, *parts.tumours, *parts.organs)]
+    unseen = field_findings(seen, counts.grid, "emission image")
+    findings = (*parts.findings, *emission_findings, *density.findings, *mass.findings, *unseen, *_cut_liver(study.ct, parts))
     masks = (parts.body, parts.liver, *together, *parts.tumours, *parts.territories, *parts.organs)
     return Scene(study, grid, image, mass, masks, ledger, findings)
 
@@ -228,7 +231,7 @@ def _scout(counts: CountsMap, density: object, parts: _Parts, grid: Grid) -> tup
     return ScoutImage(counts, density, liver, both, tumours, territories, organs, body), shown
 
 
-def _lung_mass(ct: HounsfieldMap, parts: _Parts, options: WorkupOptions) -> LungMass:
+def _lung_mass(ct: HounsfieldMap, parts: _Parts, options: WorkupOptions, density_g_per_ml: float) -> LungMass:
     declared = DECLARED_MASSES[options.declared_lung_mass]
     if not parts.lungs:
         return lung_mass(None, 0.0, (), declared)
@@ -240,7 +243,7 @@ def _lung_mass(ct: HounsfieldMap, parts: _Parts, options: WorkupOptions) -> Lung
     if not lungs.voxels:
         return lung_mass(None, 0.0, (), declared)
     return lung_mass(
-        ct_mass_kg(ct, lungs, CONVERSIONS[options.density]),
+        lungs.volume_ml * density_g_per_ml / G_PER_KG,
         lungs.volume_ml,
         cut_by_field(lungs, ct, least_mm2=TRACHEA_MM2),
         declared,
