@@ -80,13 +80,17 @@ class Dvh:
         """
         if not 0.0 <= dose_gy < np.inf:
             raise InvalidValue(f"V_x of x = {dose_gy} Gy", "", "give a finite dose of 0 or more")
-        count = int(np.searchsorted(-self.dose_gy, -dose_gy, side="right"))
-        return float(self.cumulative[count - 1]) if count else 0.0
+        return float(self._v(np.array([dose_gy]))[0])
+
+    def _v(self, doses_gy: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """``V`` at several doses by one search of the doses, lowest first."""
+        count = len(self.dose_gy) - np.searchsorted(self.dose_gy[::-1], doses_gy, side="left")
+        return np.where(count > 0, self.cumulative[np.maximum(count, 1) - 1], 0.0)
 
     def curve(self, points: int = 200) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Doses from 0 to the maximum and the exact ``V`` at each, for drawing."""
         doses = np.linspace(0.0, self.maximum_gy, points)
-        return doses, np.array([self.v(float(dose)) for dose in doses])
+        return doses, self._v(doses)
 
 
 def dvh(dose: DoseMap, structure: Mask | Occupancy) -> Dvh:
@@ -113,6 +117,11 @@ def dvh(dose: DoseMap, structure: Mask | Occupancy) -> Dvh:
         raise InvalidValue(
             f"{structure.structure.key} holds no voxel of the dose grid", dose.grid.describe(), "check the contour and its frame"
         )
+    if isinstance(structure, Mask):
+        hottest_first = np.sort(dose.dose_gy[inside])[::-1].astype(np.float64)
+        count = len(hottest_first)
+        share = np.arange(1, count + 1, dtype=np.float64) / count
+        return Dvh(structure.structure.key, hottest_first, share, count * dose.grid.voxel_volume_ml)
     share = weight[inside].astype(np.float64)
     return dvh_of(structure.structure.key, dose.dose_gy[inside].astype(np.float64), share * dose.grid.voxel_volume_ml)
 
