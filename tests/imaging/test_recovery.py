@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from opensirt.imaging.recovery import Region, blurred, estimate_fwhm, model, recover
+from opensirt.imaging.recovery import Region, aligned, blurred, estimate_blur, model, recover
 from opensirt.vocabulary.errors import InvalidValue
 from strategies import grid_about
 
@@ -18,6 +18,9 @@ EXACT = 2e-4
 """Relative: float32 maps and the blur's cut-off at 3.5 against 4 standard deviations are all that differ."""
 WIDTH_TOLERANCE_MM = 0.35
 """Noise-free phantom; a parabola over trial widths 2.5 mm apart is not exact."""
+
+RIM_TOLERANCE_MM = 0.6
+"""A rim is a linear correction; the square of 1 mm remains and adds 1 mm² of variance, 0.2 mm of width, and the parabola its own."""
 
 
 def sphere(centre_mm, radius_mm) -> np.ndarray:
@@ -83,22 +86,51 @@ def test_uneven_uptake_inside_a_lesion_does_no_harm_to_its_mean(phantom) -> None
     assert found.of("large") == pytest.approx(35.0, rel=0.03)
 
 
+def near(phantom) -> np.ndarray:
+    return ndimage.binary_dilation(sum(r.occupancy for r in phantom[0]) > 0.5, iterations=5)
+
+
 @pytest.mark.parametrize("truth_mm", [9.3, 12.4, 14.8])
 def test_width_is_found_from_the_image_alone(phantom, truth_mm: float) -> None:
-    regions, _ = phantom
-    near = ndimage.binary_dilation(sum(r.occupancy for r in regions) > 0.5, iterations=5)
-    width = estimate_fwhm(image(phantom, truth_mm), regions, GRID.spacing_mm, near, lambda _: None)
-    assert width.value == pytest.approx(truth_mm, abs=WIDTH_TOLERANCE_MM)
-    assert width.contributions["psf_width"] >= 0.03 * width.value * (1.0 - 1e-12)
+    blur_found = estimate_blur(image(phantom, truth_mm), phantom[0], GRID.spacing_mm, near(phantom), [], lambda _: None)
+    assert blur_found.fwhm_mm.value == pytest.approx(truth_mm, abs=WIDTH_TOLERANCE_MM)
+    assert blur_found.fwhm_mm.contributions["psf_width"] >= 0.03 * blur_found.fwhm_mm.value * (1.0 - 1e-12)
+    assert [shift.value for shift in blur_found.shift_mm] == pytest.approx([0.0, 0.0, 0.0], abs=0.1)
 
 
-def test_width_under_poisson_noise_lies_within_four_of_its_own_standard_uncertainties(phantom) -> None:
-    """One seed in 15 000 would fail by chance (4 sigma)."""
-    regions, _ = phantom
+def test_a_shift_is_found_and_does_not_pass_for_blur(phantom) -> None:
+    """The image of contents moved by (5, -3, 4) mm; left in place the shift would widen 12.4 mm by the variance it adds, to 14 mm."""
+    regions, truth = phantom
+    moved = np.array([5.0, -3.0, 4.0])
+    contents = sum(t * r.occupancy for t, r in zip(truth, regions, strict=True)).astype(np.float64)
+    seen = ndimage.shift(blur(contents, TRUE_FWHM_MM), moved / GRID.spacing_mm, order=5).astype(np.float32)
+    found = estimate_blur(seen, regions, GRID.spacing_mm, near(phantom), [], lambda _: None)
+    assert [shift.value for shift in found.shift_mm] == pytest.approx(moved, abs=0.15)
+    assert found.fwhm_mm.value == pytest.approx(TRUE_FWHM_MM, abs=WIDTH_TOLERANCE_MM)
+    back = aligned(seen, moved.tolist(), GRID.spacing_mm)
+    assert np.abs(back - image(phantom)).max() < 0.05
+
+
+def test_a_contour_too_wide_does_not_pass_for_blur(phantom) -> None:
+    """The liver drawn 1 mm too wide: with its rim as a possible error the width stays, without it the width is off by more."""
+    regions, truth = phantom
+    wide = np.maximum(sphere((12.0, -30.0, 55.0), 63.0) - regions[1].occupancy - regions[2].occupancy, 0.0)
+    drawn = (Region("liver", wide, wide), *regions[1:])
+    rim = sphere((12.0, -30.0, 55.0), 64.0) - sphere((12.0, -30.0, 55.0), 63.0)
+    seen = image(phantom)
+    found = estimate_blur(seen, drawn, GRID.spacing_mm, near(phantom), [rim], lambda _: None)
+    plain = estimate_blur(seen, drawn, GRID.spacing_mm, near(phantom), [], lambda _: None)
+    assert found.fwhm_mm.value == pytest.approx(TRUE_FWHM_MM, abs=RIM_TOLERANCE_MM)
+    assert abs(plain.fwhm_mm.value - TRUE_FWHM_MM) > abs(found.fwhm_mm.value - TRUE_FWHM_MM)
+
+
+def test_width_and_shift_under_poisson_noise_lie_within_four_of_their_own_standard_uncertainties(phantom) -> None:
+    """Four values: one seed in 4 000 would fail by chance (4 sigma)."""
     seen = np.random.default_rng(3).poisson(np.maximum(image(phantom), 0.0)).astype(np.float32)
-    near = ndimage.binary_dilation(sum(r.occupancy for r in regions) > 0.5, iterations=5)
-    width = estimate_fwhm(seen, regions, GRID.spacing_mm, near, lambda _: None)
-    assert abs(width.value - TRUE_FWHM_MM) < 4.0 * width.standard_uncertainty
+    found = estimate_blur(seen, phantom[0], GRID.spacing_mm, near(phantom), [], lambda _: None)
+    assert abs(found.fwhm_mm.value - TRUE_FWHM_MM) < 4.0 * found.fwhm_mm.standard_uncertainty
+    for shift in found.shift_mm:
+        assert 0.0 < abs(shift.value) < 4.0 * max(shift.standard_uncertainty, 0.05)
 
 
 def test_a_box_blur_equals_a_blur_of_the_whole_grid(phantom) -> None:

@@ -19,7 +19,7 @@ from opensirt.radioembolisation.workup import compartments as model
 from opensirt.radioembolisation.workup import lung_shunt as shunt
 from opensirt.radioembolisation.workup.compartments import CompartmentUptake, ErrorModel, compartment_uptake
 from opensirt.radioembolisation.workup.extrahepatic import EXTRAHEPATIC_VERSION, extrahepatic_findings
-from opensirt.radioembolisation.workup.lung_mass import LUNG_MASS_VERSION
+from opensirt.radioembolisation.workup.lung_mass import LUNG_MASS_VERSION, with_contour
 from opensirt.radioembolisation.workup.perfusion import PERFUSION_VERSION, Perfusion, perfusion_findings, perfusions
 from opensirt.record.events import EventKind
 from opensirt.store.case_folder import open_case
@@ -85,6 +85,9 @@ def compute_workup(study: LoadedStudy, options: WorkupOptions, report: Callable[
     scene = build_scene(study, options, lambda x: report(0.45 * x))
     errors = ErrorModel(options.contour_mm, options.registration_mm, options.lung_quantification, options.noise_factor)
     uptake = compartment_uptake(scene.image, errors, lambda x: report(0.45 + 0.45 * x), lung_margin_mm=options.lung_margin_mm)
+    lungs = uptake.of_kind(StructureKind.LUNGS)
+    if lungs:
+        scene = attrs.evolve(scene, lungs_mass=with_contour(scene.lungs_mass, lungs[0].volume_ml))
     fed = perfusions(uptake)
     findings = [*scene.findings, *uptake.findings, *extrahepatic_findings(scene.image, uptake), *perfusion_findings(uptake)]
     numbers: list[ReportedNumber] = []
@@ -179,7 +182,7 @@ def _planar_shunt(study: LoadedStudy, scene: Scene, spect: Measured) -> tuple[li
 
 def _mass_and_blur(scene: Scene, uptake: CompartmentUptake) -> list[ReportedNumber]:
     mass = ReportedNumber(
-        "workup.lung_mass", "Lung mass", scene.lungs_mass.kg, "kg", "m = Σ ρ(HU) · V", scene.lungs_mass.origin, LUNG_MASS_VERSION,
+        "workup.lung_mass", "Lung mass", scene.lungs_mass.kg, "kg", "m = V · mean ρ(HU) inside the rim", scene.lungs_mass.origin, LUNG_MASS_VERSION,
         constants=scene.lungs_mass.constants, sources=("Kao et al. 2013",),
     )  # fmt: skip
     blur = ReportedNumber(

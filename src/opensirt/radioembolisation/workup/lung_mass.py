@@ -55,3 +55,21 @@ def lung_mass(ct_kg: float | None, ct_volume_ml: float, cut: tuple[str, ...], de
         )
         finding = Finding("lung_mass.cut", Severity.WARNING, message, "lungs", declared.source)
     return LungMass(stated, "declared", (declared,), (finding,))
+
+
+def with_contour(mass: LungMass, volume_ml: Measured) -> LungMass:
+    """A CT lung mass that shares its contour's uncertainty with the lung's uptake, so that both cancel in dose; a declared mass stays.
+
+    Parameters
+    ----------
+    mass : LungMass
+        From :func:`lung_mass`.
+    volume_ml : Measured
+        Volume of the lungs on the working grid, with its contributions.
+    """
+    if mass.constants or volume_ml.value <= 0.0:
+        return mass
+    kg = mass.kg
+    for source, u in volume_ml.contributions.items():
+        kg = kg.with_contribution(source, kg.value * u / volume_ml.value)
+    return attrs.evolve(mass, kg=kg)
