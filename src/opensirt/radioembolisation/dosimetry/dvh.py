@@ -87,6 +87,29 @@ class Dvh:
         count = len(self.dose_gy) - np.searchsorted(self.dose_gy[::-1], doses_gy, side="left")
         return np.where(count > 0, self.cumulative[np.maximum(count, 1) - 1], 0.0)
 
+    def geud_gy(self, exponent: float) -> float:
+        """Generalised equivalent uniform dose ``(Σ v_i D_i^a)^(1/a)``, Gy (Niemierko 1997; clinical use: a < 0 for tumours).
+
+        Every voxel counts: a cold voxel takes the value of a negative exponent to 0, as it must.
+
+        Raises
+        ------
+        InvalidValue
+            If the exponent is 0 or not finite.
+        """
+        if exponent == 0.0 or not np.isfinite(exponent):
+            raise InvalidValue(
+                f"an exponent of {exponent}",
+                "gEUD needs a finite exponent other than 0",
+                "give 1 for the mean, a negative one for tumours",
+            )
+        share = np.diff(self.cumulative, prepend=0.0)
+        top = self.maximum_gy
+        if top == 0.0 or (exponent < 0.0 and self.minimum_gy == 0.0):
+            return 0.0
+        relative = np.sum(share * (self.dose_gy / top) ** exponent)
+        return float(top * relative ** (1.0 / exponent))
+
     def curve(self, points: int = 200) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Doses from 0 to the maximum and the exact ``V`` at each, for drawing."""
         doses = np.linspace(0.0, self.maximum_gy, points)
