@@ -18,7 +18,7 @@ UNITS = {
 }
 DIMENSIONLESS = {
     *("fraction", "fractions", "ratio", "probability", "relative", "factor", "factors", "weight", "weights", "percent", "number"),
-    *("quantile", "level", "coefficient", "correlation", "tolerance", "recovery", "score", "unit", "units", "scale"),
+    *("quantile", "exponent", "level", "coefficient", "correlation", "tolerance", "recovery", "score", "unit", "units", "scale"),
 }
 EXCEPTIONS = {
     ("DvhCurve", "lower"): "bounds the field volume_fraction above it",

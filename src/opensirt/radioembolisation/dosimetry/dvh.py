@@ -104,11 +104,11 @@ class Dvh:
                 "give 1 for the mean, a negative one for tumours",
             )
         share = np.diff(self.cumulative, prepend=0.0)
-        top = self.maximum_gy
-        if top == 0.0 or (exponent < 0.0 and self.minimum_gy == 0.0):
+        if self.maximum_gy == 0.0 or (exponent < 0.0 and self.minimum_gy == 0.0):
             return 0.0
-        relative = np.sum(share * (self.dose_gy / top) ** exponent)
-        return float(top * relative ** (1.0 / exponent))
+        reference_gy = self.minimum_gy if exponent < 0.0 else self.maximum_gy  # no power exceeds 1
+        relative = np.sum(share * (self.dose_gy / reference_gy) ** exponent)
+        return float(reference_gy * relative ** (1.0 / exponent))
 
     def curve(self, points: int = 200) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Doses from 0 to the maximum and the exact ``V`` at each, for drawing."""
