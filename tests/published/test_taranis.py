@@ -8,9 +8,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from opensirt.imaging.segment import lungs_without_liver
 from opensirt.radioembolisation.dosimetry.dvh import dvh_of
+from opensirt.radioembolisation.workup.lung_shunt import spect_lung_shunt
+from opensirt.vocabulary.anatomy import Structure, StructureKind
 from opensirt.vocabulary.units import G_PER_KG
+from opensirt.vocabulary.volumes import Mask
 from published.answers import codes, results
+from strategies import grid_about
 
 EXACT = 1e-12
 
@@ -32,6 +37,18 @@ def test_w9_above_thirty_gray_warns():
 
 def test_w10_shunt_with_shared_voxels_counted_as_liver():
     assert results("lung-shunt-spect", lung_counts=40, liver_counts=720)["lung_shunt_fraction"] == pytest.approx(0.05263, abs=5e-6)
+
+
+def test_w10_from_masks_that_overlap():
+    """Lung 60 counts and liver 720, of which 20 lie in voxels of both: a shared voxel is liver, so 40 and 720."""
+    grid = grid_about((10.0, -5.0, 40.0), (4, 3, 5), (3.1, 4.7, 2.3), (12.0, -20.0, 31.0))
+    counts, lung, liver = (np.zeros(grid.shape, dtype=t) for t in (np.float32, bool, bool))
+    counts[0], lung[0] = 40.0 / 15, True
+    counts[1], lung[1], liver[1] = 20.0 / 15, True, True
+    counts[2], liver[2] = 700.0 / 15, True
+    lungs = lungs_without_liver(Mask(lung, grid, Structure(StructureKind.LUNGS)), Mask(liver, grid, Structure(StructureKind.LIVER)))
+    found = spect_lung_shunt(float(counts[lungs.inside].sum()), float(counts[liver].sum()))
+    assert found == pytest.approx(0.05263, abs=5e-6)
 
 
 @pytest.mark.parametrize(("conversion", "mass_g", "within_g"), [("linear", 300.0, 1e-3), ("schneider", 310.0, 0.5)])

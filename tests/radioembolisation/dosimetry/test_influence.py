@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 
@@ -10,11 +11,12 @@ from opensirt.radioembolisation.dosimetry.influence import (
     Masses,
     count_partition_influence,
     injection_share,
+    partition_influence,
     scaled,
     territories_of,
     total_dose,
 )
-from opensirt.radioembolisation.dosimetry.models import count_partition
+from opensirt.radioembolisation.dosimetry.models import count_partition, partition
 from opensirt.radioembolisation.workup.compartments import Compartment, CompartmentUptake
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.measured import Measured
@@ -93,6 +95,29 @@ def test_a_perfused_volume_is_the_mono_compartment():
     row = count_partition_influence(_uptake(), MASSES, recovered=True).gy_per_gbq["territory.right"]
     assert row["right"].value == pytest.approx(K * 0.9 / (980.0 * 1.05 / 1000.0), rel=EXACT)
     assert row["left"].value == 0.0
+
+
+def test_partition_per_gigabecquerel_is_the_models_own_formula():
+    """Right: 10 % goes to lungs and stomach; TN from the shares, (0.3/80)/(0.4/900)."""
+    row = partition_influence(_uptake(), MASSES).gy_per_gbq
+    inputs = partition.PartitionInputs(0.084, 0.945, (0.3 / 80.0) / (0.4 / 900.0), 0.1, 0.9)
+    expected = partition.doses(inputs, 1.0, K)
+    assert row["tumour.T1"]["right"].value == pytest.approx(expected.tumour_gy, rel=EXACT)
+    assert row["normal_liver.right"]["right"].value == pytest.approx(expected.normal_gy, rel=EXACT)
+    assert row["lungs"]["right"].value == pytest.approx(K * 0.06 / 0.9, rel=EXACT)
+    assert (row["tumour.T2"]["right"].value, row["tumour.T1"]["left"].value) == (0.0, 0.0)
+
+
+def test_partition_gives_all_tumours_of_a_territory_their_common_mean():
+    """T3 joins T1 in the right territory with half its concentration: both get (0.3 + 0.075)/(80 + 40) per mL."""
+    third = _compartment("tumour.T3", StructureKind.TUMOUR, "right", 0.075, 40.0)
+    uptake = attrs.evolve(_uptake(), compartments=(*_uptake().compartments, third))
+    row = partition_influence(uptake, MASSES).gy_per_gbq
+    expected = K * 0.9 * (0.375 / 0.775) / (120.0 * 1.05 / 1000.0)
+    assert row["tumour.T1"]["right"].value == pytest.approx(expected, rel=EXACT)
+    assert row["tumour.T3"]["right"].value == pytest.approx(expected, rel=EXACT)
+    apart = count_partition_influence(uptake, MASSES, recovered=True).gy_per_gbq
+    assert apart["tumour.T1"]["right"].value == pytest.approx(2.0 * apart["tumour.T3"]["right"].value, rel=EXACT)
 
 
 def test_constant_and_density_move_every_liver_dose_alike():
