@@ -30,7 +30,8 @@ from opensirt.vocabulary.units import G_PER_KG
 from opensirt.vocabulary.volumes import DoseMap, Occupancy
 from opensirt.workflow.options import PlanOptions
 from opensirt.workflow.plan_computation import Planned
-from opensirt.workflow.workup import Workup, describe_grid, input_hashes, ledger_lines, parameters_of
+from opensirt.workflow.study import input_hashes
+from opensirt.workflow.workup import Workup, describe_grid, ledger_lines, parameters_of
 
 _INTENT_WORDS = {
     "up-to-limits": "The largest common tumour dose that every limit allows: an upper bound that the limits set, not a target.",
@@ -106,7 +107,7 @@ def _dose_number(key: str, structure: str, influence: Influence, planned: Planne
         else [planned.constant.gy_kg_per_gbq]
     )
     hashes = tuple(
-        digest for role, digest in input_hashes(planned.workup.scene.study) if role in ("ct", "emission", structure, "liver")
+        digest for role, digest in input_hashes(planned.workup.scene.study.index) if role in ("ct", "emission", structure, "liver")
     )
     return ReportedNumber(
         key, f"Mean dose, {structure_label(structure)}, {influence.model}", total_dose(influence, structure, activities), "Gy", formula, method, influence.version,
@@ -227,7 +228,7 @@ def _comparison(planned: Planned) -> tuple[tuple[ComparisonRow, ...], list[Repor
 
 def _structures(workup: Workup) -> tuple[StructureSummary, ...]:
     known = {number.key for number in workup.numbers}
-    hashes = dict(input_hashes(workup.scene.study))
+    hashes = dict(input_hashes(workup.scene.study.index))
     rows = []
     for mask, origin in workup.scene.masks:
         key = mask.structure.key
@@ -325,6 +326,6 @@ def assemble(stamp: Stamp, workup: Workup, planned: Planned, options: PlanOption
         ledger=ledger_lines(ledger),
         findings=tuple(dict.fromkeys((*extra, *workup.findings))),
         faults=workup.scene.study.index.faults,
-        input_sha256=input_hashes(workup.scene.study),
+        input_sha256=input_hashes(workup.scene.study.index),
         parameters=parameters_of(options),
     )

@@ -74,6 +74,27 @@ def save_index(case: CaseFolder, index: StudyIndex) -> str:
     return to_json(index, SCHEMA, VERSION)
 
 
+def load_index(case: CaseFolder) -> StudyIndex:
+    """Index of the study that was imported last.
+
+    Raises
+    ------
+    MissingInput
+        If nothing was imported.
+    """
+    event = case.latest(EventKind.STUDY_IMPORTED)
+    if event is None:
+        raise MissingInput("the case holds no study", case.case_id, "import one: opensirt import DIR --case FOLDER")
+    return from_json(case.load_artefact(event.artefacts[0]), StudyIndex, SCHEMA, VERSION)
+
+
+def input_hashes(index: StudyIndex) -> tuple[tuple[str, str], ...]:
+    """(role, content hash) of every volume and structure of a study."""
+    rows = [("ct", index.ct_sha256), ("emission", index.emission_sha256)]
+    rows += [("anterior", index.anterior_sha256), ("posterior", index.posterior_sha256)]
+    return tuple((role, digest) for role, digest in rows if digest) + tuple((s.key, s.sha256) for s in index.structures)
+
+
 def load_study(case: CaseFolder) -> LoadedStudy:
     """The study that was imported last.
 
@@ -82,10 +103,7 @@ def load_study(case: CaseFolder) -> LoadedStudy:
     MissingInput
         If nothing was imported, or CT or emission image are missing.
     """
-    event = case.latest(EventKind.STUDY_IMPORTED)
-    if event is None:
-        raise MissingInput("the case holds no study", case.case_id, "import one: opensirt import DIR --case FOLDER")
-    index = from_json(case.load_artefact(event.artefacts[0]), StudyIndex, SCHEMA, VERSION)
+    index = load_index(case)
     for name, digest in (("CT", index.ct_sha256), ("emission image", index.emission_sha256)):
         if not digest:
             faults = "; ".join(dict.fromkeys(fault.message for fault in index.faults[:5]))

@@ -33,7 +33,7 @@ from opensirt.vocabulary.units import PERCENT
 from opensirt.vocabulary.volumes import Mask
 from opensirt.workflow.options import WorkupOptions
 from opensirt.workflow.scene import Scene, build_scene
-from opensirt.workflow.study import LoadedStudy, load_study
+from opensirt.workflow.study import LoadedStudy, input_hashes, load_study
 
 SCHEMA = "opensirt.workup"
 VERSION = 1
@@ -330,18 +330,6 @@ def parameters_of(options: object) -> tuple[tuple[str, str], ...]:
     return tuple(walk("", unstructure(options)))
 
 
-def input_hashes(study: LoadedStudy) -> tuple[tuple[str, str], ...]:
-    """(role, content hash) of every volume and structure."""
-    index = study.index
-    rows = [
-        ("ct", index.ct_sha256),
-        ("emission", index.emission_sha256),
-        ("anterior", index.anterior_sha256),
-        ("posterior", index.posterior_sha256),
-    ]
-    return tuple((role, digest) for role, digest in rows if digest) + tuple((s.key, s.sha256) for s in index.structures)
-
-
 def describe_grid(grid: Grid) -> str:
     """The working grid in words."""
     return grid.describe()
@@ -370,7 +358,7 @@ def run_workup(case_path: Path, options: WorkupOptions, report: Callable[[float]
         ledger_lines(workup.ledger),
         workup.findings,
         parameters_of(options),
-        input_hashes(study),
+        input_hashes(study.index),
     )
     with case.writing():
         artefact = case.save_artefact(to_json(document, SCHEMA, VERSION), SCHEMA, VERSION)
