@@ -191,6 +191,7 @@ def test_a_lesion_that_nothing_feeds(special):
     assert all(special.truth.structures[other].share > 0.0 for other in fed)
 
 
+@pytest.mark.slow
 def test_holmium_is_its_own_patient():
     holmium = _patient(11, nuclide="Ho-166")
     assert holmium.truth.gy_kg_per_gbq == 15.87
@@ -200,6 +201,7 @@ def test_holmium_is_its_own_patient():
     ) < 15.87
 
 
+@pytest.mark.slow
 def test_a_tilted_camera_keeps_counts_in_place(patient):
     """The same body seen on an oblique grid has the same centre of counts."""
     tilted = _patient(imaging=ImagingOptions(ct_matrix=160, ct_slice_mm=3.0, tilt_degrees=11.0)).images.spect

@@ -91,6 +91,7 @@ def test_density_of_known_materials():
     assert density_of(hu) == pytest.approx([0.00121, 0.26, 1.0, 1.06, 1.58], abs=0.02)
 
 
+@pytest.mark.slow
 def test_the_real_abdomen(shared_data, tmp_path):
     """The liver is cut at the top of the field, the lungs are a sliver: both come out as what they are."""
     folder = shared_data / "totalsegmentator"

@@ -115,6 +115,7 @@ def test_the_truth_reads_back(folder, patient):
     assert "psf_fwhm_mm" in json.loads(text)["secrets"]
 
 
+@pytest.mark.slow
 def test_holmium_scout(tmp_path):
     from attrs import evolve
 
@@ -151,6 +152,7 @@ def test_a_ct_without_labels_is_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_progress_runs_from_start_to_end(tmp_path):
     seen = []
     run_virtual_patient(tmp_path, OPTIONS, seen.append)
