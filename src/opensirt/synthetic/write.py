@@ -14,12 +14,14 @@ from opensirt.dicom.write_ct import write_ct
 from opensirt.dicom.write_nm import EmissionContext, write_planar, write_spect
 from opensirt.dicom.write_structures import DrawnOn, write_rtstruct, write_seg
 from opensirt.encoding import to_json
-from opensirt.files.images import TOTALSEGMENTATOR, read_image, read_label_map
+from opensirt.files.images import TOTALSEGMENTATOR, read_label_map
 from opensirt.synthetic.patient import PatientOptions, VirtualPatient, virtual_patient
 from opensirt.synthetic.real_ct import virtual_patient_on_ct
 from opensirt.vocabulary.anatomy import StructureKind
-from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, MissingInput
+from opensirt.vocabulary.errors import InconsistentInput, MissingInput
+from opensirt.vocabulary.geometry import UNSTATED_FRAME
 from opensirt.vocabulary.volumes import HounsfieldMap
+from opensirt.workflow.read_maps import read_hounsfield
 
 TRUTH_SCHEMA = "opensirt.virtual_patient_truth"
 TRUTH_VERSION = 1
@@ -72,7 +74,12 @@ def _write_objects(patient: VirtualPatient, folder: Path, report: Callable[[floa
     report(0.4)
     drawn_on = DrawnOn(images.ct, ct)
     write_rtstruct(
-        images.structures, folder / "structures.dcm", study, structures, drawn_on, lambda x: report(0.4 + (0.3 if segmentation else 0.6) * x)
+        images.structures,
+        folder / "structures.dcm",
+        study,
+        structures,
+        drawn_on,
+        lambda x: report(0.4 + (0.3 if segmentation else 0.6) * x),
     )
     if segmentation:
         segments = [mask for mask in images.structures if mask.structure.kind is not StructureKind.BODY]
@@ -127,10 +134,8 @@ def write_virtual_patient(
 
 
 def _on_ct(options: PatientOptions, ct: Path, labels: Path, report: Callable[[float], None]) -> VirtualPatient:
-    values, grid = read_image(ct)
-    if values.min() < -32768 or values.max() > 32767:
-        raise InvalidValue(f"values of {values.min():.6g} to {values.max():.6g} are no CT numbers", ct.name, "give a CT in HU")
-    image = HounsfieldMap(values.round().astype("int16"), grid)
+    read, _ = read_hounsfield(ct, report)
+    image = HounsfieldMap(read.hu, read.grid.in_frame(UNSTATED_FRAME), read.padding_hu)  # the patient's own frame must not live on
     masks = tuple(read_label_map(labels, TOTALSEGMENTATOR))
     return virtual_patient_on_ct(image, masks, options, report)
 
