@@ -127,7 +127,7 @@ def _mono_numbers(planned: Planned) -> list[ReportedNumber]:
         activity = planned.plan.activities_gbq[perfusion.territory].value
 
         def dose(volume: float, rho: float, shunt: float, k: float, activity: float = activity) -> float:
-            return mono.dose_gy(mono.MonoInputs(volume * rho, min(max(shunt, 0.0), 0.999)), activity, k)
+            return k * activity * (1.0 - shunt) / (volume * rho)  # mono.FORMULA with the activity delivered, R = 0
 
         value = propagate(dose, volume=perfusion.volume_ml, rho=density, shunt=lsf, k=spread)
         inputs = (
