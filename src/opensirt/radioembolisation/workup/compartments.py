@@ -214,7 +214,8 @@ def _layout(image: ScoutImage, lung_margin_mm: float) -> _Layout:
         rows.append((part.structure.key, StructureKind.TUMOUR, part.structure.label, host, occupancy, occupancy))
     left = normal.copy()
     for territory in image.territories:
-        piece = np.minimum(normal * territory.fraction, left)
+        held = np.minimum(territory.fraction / np.maximum(liver, np.float32(1e-3)), one)
+        piece = np.minimum(normal * held, left)
         left = left - piece
         label = territory.structure.label
         rows.append((f"normal_liver.{label}", StructureKind.NORMAL_LIVER, label, label, piece, piece))
