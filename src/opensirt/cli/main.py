@@ -28,6 +28,7 @@ app = typer.Typer(
     help="Selective internal radiation therapy: from a DICOM study to an explained, personalised plan. Research use; not a medical device.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
@@ -116,7 +117,10 @@ def import_(
     strict: Strict = False,
     debug: Debug = False,
 ) -> None:
-    """Read a folder of DICOM into a case, with every fault on the way."""
+    """Read a folder of DICOM into a case.
+
+    One bad file never stops the others; every fault is named.
+    """
 
     def work(report: Report) -> ImportSummary:
         from opensirt.workflow.import_study import run_import
@@ -135,7 +139,7 @@ def workup(
     strict: Strict = False,
     debug: Debug = False,
 ) -> None:
-    """Lung shunt, lung mass, perfusion and extrahepatic uptake of a case."""
+    """Lung shunt, lung mass and perfusion of a case."""
 
     def work(report: Report) -> WorkupReport:
         from opensirt.workflow.workup import run_workup
@@ -173,7 +177,10 @@ def plan(
     strict: Strict = False,
     debug: Debug = False,
 ) -> None:
-    """Plan a case, or a folder of DICOM: plan.json, report.html and dose.dcm."""
+    """Plan a case, or a folder of DICOM.
+
+    Writes plan.json, report.html and dose.dcm.
+    """
     options = PlanOptions(
         product=product.value,
         treatment_at=instant(treatment_at),
@@ -221,7 +228,10 @@ def dose(
     strict: Strict = False,
     debug: Debug = False,
 ) -> None:
-    """Absorbed dose after full decay, Gy, from an activity map."""
+    """Absorbed dose from an activity map.
+
+    Bq/mL at administration in, Gy after full decay out.
+    """
     at = instant(administered_at)
 
     def work(report: Report) -> DoseSummary:
@@ -236,7 +246,7 @@ def dose(
 
 @app.command()
 def dvh(
-    dose: Annotated[Path, typer.Option(metavar="FILE", help="Dose in Gy: NIfTI or MetaImage.")],
+    dose: Annotated[Path, typer.Option(metavar="FILE", help="Dose in Gy: NIfTI, MetaImage or RTDOSE.")],
     mask: Annotated[Path, typer.Option(metavar="FILE", help="Label map: NIfTI or MetaImage.")],
     label: Annotated[int | None, typer.Option(help="Number in the label map; every voxel that is not 0 where left out.")] = None,
     d: Annotated[list[float] | None, typer.Option(metavar="PERCENT", help="D at this share of the volume; repeatable.")] = None,
@@ -265,7 +275,10 @@ def calc(
     strict: Strict = False,
     debug: Debug = False,
 ) -> None:
-    """One formula on its own: JSON in, JSON out, every number with interval, formula, constants and sources."""
+    """One formula on its own, JSON in, JSON out.
+
+    Every number comes with interval, formula, constants and sources.
+    """
     if list_ == bool(model) or (model and example == bool(input_)):
         raise typer.BadParameter("write: calc --list, calc MODEL --example, or calc MODEL --input FILE (or - for stdin)")
 
@@ -294,7 +307,10 @@ def virtual_patient(
     strict: Strict = False,
     debug: Debug = False,
 ) -> None:
-    """A whole study of known truth as genuine DICOM, marked synthetic for good."""
+    """A study of known truth as genuine DICOM.
+
+    Every object is marked synthetic for good.
+    """
 
     def work(report: Report) -> WrittenPatient:
         from opensirt.synthetic.patient import PatientOptions
@@ -314,7 +330,7 @@ def demo(
     strict: Strict = False,
     debug: Debug = False,
 ) -> None:
-    """A virtual patient from DICOM to report, in minutes and without a network."""
+    """A virtual patient from DICOM to report."""
 
     def work(report: Report) -> PlanProposal:
         from opensirt.synthetic.demo import run_demo
@@ -330,7 +346,7 @@ def doctor(
     json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Whether this installation can do its work. Uses no network."""
+    """Whether this installation can do its work."""
 
     def work(report: Report) -> Health:
         from opensirt.workflow.doctor import run_doctor
