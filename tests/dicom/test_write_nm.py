@@ -18,7 +18,9 @@ from opensirt.vocabulary.volumes import CountsMap
 
 POSITION_TOLERANCE_MM = 1e-6
 """What decimal strings of 16 characters lose."""
-CONTEXT = EmissionContext(("72454006", "SCT", "^99m^Technetium"), "Tc-99m MAA", 0.148, AT.replace(hour=8), (126.45, 154.55), 300_000)
+CONTEXT = EmissionContext(
+    ("72454006", "SCT", "^99m^Technetium"), "Tc-99m MAA", 0.148, AT.replace(hour=8), (126.45, 154.55), 300_000
+)
 
 
 def _planar_grid() -> Grid:
@@ -29,7 +31,9 @@ def _planar_grid() -> Grid:
 def _views() -> tuple[CountsMap, CountsMap]:
     rng = np.random.default_rng(3)
     grid = _planar_grid()
-    return CountsMap(rng.poisson(40.0, grid.shape).astype(np.float32), grid), CountsMap(rng.poisson(25.0, grid.shape).astype(np.float32), grid)
+    return CountsMap(rng.poisson(40.0, grid.shape).astype(np.float32), grid), CountsMap(
+        rng.poisson(25.0, grid.shape).astype(np.float32), grid
+    )
 
 
 def _spect(*, against: bool = False, high: float = 300.0) -> CountsMap:
@@ -101,9 +105,15 @@ def test_spect_geometry_by_the_standard(tmp_path):
 def test_the_verifier_has_nothing_to_say(tmp_path, dciodvfy):
     write_planar(_views(), tmp_path / "planar.dcm", STUDY, series("planar"), CONTEXT)
     write_spect(_spect(), tmp_path / "spect.dcm", STUDY, series("spect"), CONTEXT)
-    holmium = attrs.evolve(CONTEXT, radionuclide=("C1943", "NCIt", "^166^Holmium"), radiopharmaceutical="Ho-166", window_kev=(74.5, 86.6))
+    holmium = attrs.evolve(
+        CONTEXT, radionuclide=("C1943", "NCIt", "^166^Holmium"), radiopharmaceutical="Ho-166", window_kev=(74.5, 86.6)
+    )
     write_spect(_spect(), tmp_path / "holmium.dcm", STUDY, series("holmium"), holmium)
-    assert {path.name: complaints(dciodvfy, path) for path in tmp_path.iterdir()} == {"planar.dcm": [], "spect.dcm": [], "holmium.dcm": []}
+    assert {path.name: complaints(dciodvfy, path) for path in tmp_path.iterdir()} == {
+        "planar.dcm": [],
+        "spect.dcm": [],
+        "holmium.dcm": [],
+    }
 
 
 def test_bytes_repeat(tmp_path):

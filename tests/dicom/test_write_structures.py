@@ -38,7 +38,10 @@ def _masks(grid) -> list[Mask]:
     single = (k == nk - 1) & (j == nj - 1) & (i == ni - 1)
     diagonal = (k == 1) & (j == i)
     two = (np.abs(j - nj / 3) < 2) & (np.abs(i - ni / 3) < 3) | (np.abs(j - 0.8 * nj) < 3) & (np.abs(i - 0.8 * ni) < 2)
-    return [Mask(m, grid, structure_from_key(key)) for key, m in zip(KEYS, (inner, shell, corner, single, diagonal, two, k >= 0), strict=True)]
+    return [
+        Mask(m, grid, structure_from_key(key))
+        for key, m in zip(KEYS, (inner, shell, corner, single, diagonal, two, k >= 0), strict=True)
+    ]
 
 
 def _write(tmp_path, grid, masks):
@@ -88,7 +91,18 @@ def test_plastimatch_fills_the_same_voxels(tmp_path, plastimatch):
     masks = _masks(axial_grid())[:3]
     _write(tmp_path, masks[0].grid, masks)
     subprocess.run(
-        [plastimatch, "convert", "--input", str(tmp_path / "rs.dcm"), "--referenced-ct", str(tmp_path / "ct"), "--output-prefix", str(tmp_path / "out"), "--prefix-format", "nrrd"],
+        [
+            plastimatch,
+            "convert",
+            "--input",
+            str(tmp_path / "rs.dcm"),
+            "--referenced-ct",
+            str(tmp_path / "ct"),
+            "--output-prefix",
+            str(tmp_path / "out"),
+            "--prefix-format",
+            "nrrd",
+        ],
         check=True,
         capture_output=True,
     )
@@ -107,7 +121,9 @@ def test_highdicom_reads_the_same_segments(tmp_path, against):
     write_seg(masks, tmp_path / "seg.dcm", STUDY, series("segmentation", 3), drawn_on)
     seg = highdicom.seg.segread(tmp_path / "seg.dcm")
     sources = [str(seg_uid) for seg_uid in _instances(tmp_path)]
-    pixels = seg.get_pixels_by_source_instance(source_sop_instance_uids=sources, ignore_spatial_locations=True, assert_missing_frames_are_empty=True)
+    pixels = seg.get_pixels_by_source_instance(
+        source_sop_instance_uids=sources, ignore_spatial_locations=True, assert_missing_frames_are_empty=True
+    )
     for number, mask in enumerate(masks):
         assert seg.get_segment_description(number + 1).segment_label == structure_name(mask.structure)
         assert np.array_equal(pixels[..., number] > 0, mask.inside), mask.structure.key

@@ -156,7 +156,12 @@ def test_planar_views_overestimate_the_shunt(patient):
     for key in ("liver", "left_lung", "right_lung"):
         mask = _mask(patient, key)
         index = np.rint(mask.grid.index_kji(place)).astype(int)
-        ok = (index[..., 0] >= 0) & (index[..., 0] < mask.grid.shape[0]) & (index[..., 2] >= 0) & (index[..., 2] < mask.grid.shape[2])
+        ok = (
+            (index[..., 0] >= 0)
+            & (index[..., 0] < mask.grid.shape[0])
+            & (index[..., 2] >= 0)
+            & (index[..., 2] < mask.grid.shape[2])
+        )
         seen = mask.inside.any(axis=1)
         shadow[key] = np.zeros(mean.shape, bool)
         shadow[key][ok] = seen[index[..., 0][ok], index[..., 2][ok]]
@@ -196,9 +201,14 @@ def test_holmium_is_its_own_patient():
     holmium = _patient(11, nuclide="Ho-166")
     assert holmium.truth.gy_kg_per_gbq == 15.87
     # photons carry 4 % of the energy and mostly leave
-    assert 0.93 * 15.87 < holmium.truth.structures["liver"].gy_per_gbq["right"] * holmium.truth.structures["liver"].mass_g / 1000.0 / (
-        1.0 - holmium.truth.lung_shunt_fraction
-    ) < 15.87
+    assert (
+        0.93 * 15.87
+        < holmium.truth.structures["liver"].gy_per_gbq["right"]
+        * holmium.truth.structures["liver"].mass_g
+        / 1000.0
+        / (1.0 - holmium.truth.lung_shunt_fraction)
+        < 15.87
+    )
 
 
 @pytest.mark.slow

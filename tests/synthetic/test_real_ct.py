@@ -106,4 +106,6 @@ def test_the_real_abdomen(shared_data, tmp_path):
     liver = next(item.mask for item in study.structures if item.mask.structure.key == "liver")
     assert liver.volume_ml == pytest.approx(1125.7, rel=0.08)  # stated with the data; a contour error of 1 mm is 5 %
     assert liver.inside[-1].any()
-    assert liver.grid.lps_mm(np.argwhere(liver.inside)).mean(axis=0)[0] < ct.map.grid.lps_mm((np.array(ct.map.grid.shape) - 1) / 2)[0]
+    assert (
+        liver.grid.lps_mm(np.argwhere(liver.inside)).mean(axis=0)[0] < ct.map.grid.lps_mm((np.array(ct.map.grid.shape) - 1) / 2)[0]
+    )

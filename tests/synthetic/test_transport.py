@@ -109,7 +109,9 @@ def test_energy_that_crosses_into_lung_is_what_the_closed_form_says():
     density[top:] = 0.26
     label[top:] = 2
     label[top + 18 :] = 0  # bremsstrahlung aside, nothing of 0.26 g/mL · 36 mm is passed ...
-    share = energy_shares(Anatomy(anatomy.grid, density, density, {}, 1.0), uptake, label, "Y-90", np.random.default_rng(5), decays=DECAYS)
+    share = energy_shares(
+        Anatomy(anatomy.grid, density, density, {}, 1.0), uptake, label, "Y-90", np.random.default_rng(5), decays=DECAYS
+    )
     r, within = radial_energy("Y-90")
     near = r < 9.36  # ... by less than 36 mm · 0.26 g/mL beyond the face
     part, middle = np.diff(within[near]), (r[near][1:] + r[near][:-1]) / 2.0
@@ -135,7 +137,9 @@ def test_the_density_corrected_engine_finds_the_same_energy_beside_lung():
     anatomy = Anatomy(anatomy.grid, density, density, {}, 1.0)
     traced = energy_shares(anatomy, uptake, label, "Y-90", np.random.default_rng(4), decays=DECAYS)[0]
     grid = anatomy.grid
-    activity = ActivityMap(uptake.concentration * np.float32(1e9 / grid.voxel_volume_ml), grid, Y90, datetime(2026, 1, 1, tzinfo=UTC))
+    activity = ActivityMap(
+        uptake.concentration * np.float32(1e9 / grid.voxel_volume_ml), grid, Y90, datetime(2026, 1, 1, tzinfo=UTC)
+    )
     dose = ENGINES["kernel-density"].dose(activity, DensityMap(density.copy(), grid), Y90.dose_constant(), lambda _: None).dose
     energy = dose.dose_gy.astype(np.float64) * density * grid.voxel_volume_ml / 1000.0 / Y90.dose_constant().value
     for number, relative in ((1, ENGINE_RELATIVE), (2, ENGINE_ACROSS)):

@@ -38,7 +38,9 @@ def folder(patient, tmp_path_factory):
 
 
 def _digests(folder):
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
 def test_the_verifier_has_nothing_to_say(folder, dciodvfy):
@@ -63,7 +65,11 @@ def test_it_comes_back_without_a_fault(folder, patient):
         assert np.abs(views[name].grid.affine_mm - patient.images.anterior.grid.affine_mm).max() < POSITION_TOLERANCE_MM
     for origin in ("RTSTRUCT", "SEG"):
         found = {item.mask.structure.key: item.mask.inside for item in study.structures if item.origin == origin}
-        wanted = {mask.structure.key: mask.inside for mask in patient.images.structures if origin == "RTSTRUCT" or mask.structure.key != "body"}
+        wanted = {
+            mask.structure.key: mask.inside
+            for mask in patient.images.structures
+            if origin == "RTSTRUCT" or mask.structure.key != "body"
+        }
         assert set(found) == set(wanted)
         assert all(np.array_equal(found[key], wanted[key]) for key in wanted)
 
@@ -79,7 +85,14 @@ def test_simpleitk_sees_the_same_ct(folder, patient):
 
 def test_plastimatch_converts_ct_and_structures(folder, patient, plastimatch, tmp_path):
     subprocess.run(
-        [plastimatch, "convert", "--input", str(folder / "dicom" / "structures.dcm"), "--referenced-ct", str(folder / "dicom" / "ct")]
+        [
+            plastimatch,
+            "convert",
+            "--input",
+            str(folder / "dicom" / "structures.dcm"),
+            "--referenced-ct",
+            str(folder / "dicom" / "ct"),
+        ]
         + ["--output-prefix", str(tmp_path / "s"), "--prefix-format", "nrrd"],
         check=True,
         capture_output=True,

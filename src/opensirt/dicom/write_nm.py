@@ -141,7 +141,9 @@ def planar_dataset(
     axes = require_orthogonal(grid)
     if grid.shape[0] != 1 or axes[0, 2] < 0.5 or axes[2, 1] > -0.5:
         raise GeometryError(
-            f"{grid.describe()} is not one upright planar view", "columns must run to the left, rows to the feet", "turn the view first"
+            f"{grid.describe()} is not one upright planar view",
+            "columns must run to the left, rows to the feet",
+            "turn the view first",
         )
     data = _base(study, series, context, "STATIC")
     data.FrameIncrementPointer = [0x00540010, 0x00540020]

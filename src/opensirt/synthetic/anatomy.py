@@ -130,7 +130,8 @@ def _organs(xyz: tuple[Field, Field, Field], body: Field, liver: Field) -> dict[
             ellipsoid(xyz, (-58.0, 62.0, -78.0), (27.0, 25.0, 54.0)), ellipsoid(xyz, (66.0, 60.0, -66.0), (26.0, 25.0, 56.0))
         ),
         "muscles": np.minimum(
-            ellipsoid((x, y, flat), (-42.0, 84.0, 0.0), (30.0, 20.0, 300.0)), ellipsoid((x, y, flat), (42.0, 84.0, 0.0), (30.0, 20.0, 300.0))
+            ellipsoid((x, y, flat), (-42.0, 84.0, 0.0), (30.0, 20.0, 300.0)),
+            ellipsoid((x, y, flat), (42.0, 84.0, 0.0), (30.0, 20.0, 300.0)),
         ),
         "aorta": tube(xyz, [(16.0, 40.0, -200.0), (18.0, 42.0, 180.0)], 10.5),
         "cava": tube(xyz, [(-24.0, 40.0, -200.0), (-24.0, 36.0, 60.0), (-10.0, 14.0, 92.0)], 11.0),
@@ -155,7 +156,9 @@ def _lungs(xyz: tuple[Field, Field, Field], body: Field, organs: dict[str, Field
     left = ellipsoid(xyz, (88.0, 18.0, 124.0), (60.0, 80.0, 120.0), 2.4)
     return {
         "lung_right": np.maximum(np.maximum(right, common), -(organs["cava"] - 3.0)).astype(np.float32),
-        "lung_left": np.maximum(np.maximum(left, common), np.maximum(-(organs["spleen"] - 6.0), -(organs["stomach"] - 6.0))).astype(np.float32),
+        "lung_left": np.maximum(np.maximum(left, common), np.maximum(-(organs["spleen"] - 6.0), -(organs["stomach"] - 6.0))).astype(
+            np.float32
+        ),
     }
 
 
@@ -236,5 +239,9 @@ def synthetic_anatomy(rng: np.random.Generator, frame: str) -> Anatomy:
     markers = tuple((across, depth + 18.0, along) for across, along in MARKERS_MM)
     for centre in markers:
         paint.fill(ellipsoid(xyz, centre, (4.0, 4.0, 4.0)) < 0, 2.2, 1900.0)
-    distance = {"body": np.ascontiguousarray(np.broadcast_to(body, grid.shape)), "liver": organs["liver"], "stomach": organs["stomach"]}
+    distance = {
+        "body": np.ascontiguousarray(np.broadcast_to(body, grid.shape)),
+        "liver": organs["liver"],
+        "stomach": organs["stomach"],
+    }
     return Anatomy(grid, paint.density, paint.hu, distance | lungs, bias, markers_lps_mm=markers)
