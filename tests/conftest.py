@@ -56,7 +56,7 @@ def program() -> Callable[[str], str]:
     def find(name: str) -> str:
         found = shutil.which(name)
         if found is None:
-            skip_or_fail(f"the system program {name!r} is not installed (Debian: dicom3tools, dcmtk, plastimatch)")
+            skip_or_fail(f"the system program {name!r} is not installed (Debian: dicom3tools, dcmtk, plastimatch, chromium)")
         return str(found)
 
     return find
