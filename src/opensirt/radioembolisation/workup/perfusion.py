@@ -25,7 +25,8 @@ class Perfusion:
     tumour_volume_ml: Measured
     normal_volume_ml: Measured
     tumour_to_normal: Measured | None
-    """``None`` where the territory holds no tumour or no normal liver (segmentectomy)."""
+    """``None`` where the territory holds no tumour, no normal liver (segmentectomy), or its normal liver took up nothing: the ratio would be
+    infinite or negative."""
     share: Measured
     tumours: tuple[str, ...]
 
@@ -47,7 +48,7 @@ def _perfusion(uptake: CompartmentUptake, territory: str) -> Perfusion:
     tumours = [c for c in inside if c.kind is StructureKind.TUMOUR]
     normal = [c for c in inside if c.kind is StructureKind.NORMAL_LIVER]
     ratio = None
-    if tumours and normal:
+    if tumours and normal and sum(c.share.value for c in normal) > 0.0 and sum(c.share.value for c in tumours) >= 0.0:
         ratio = propagate(
             lambda st, vt, sn, vn: (st / vt) / (sn / vn),
             st=_sum([c.share for c in tumours]),
@@ -82,6 +83,9 @@ def perfusion_findings(uptake: CompartmentUptake) -> tuple[Finding, ...]:
         if perfusion.normal_volume_ml.value <= 0.0:
             message = f"territory {perfusion.territory!r} holds no normal liver · tumour-to-normal ratio is undefined; all activity goes to tumour"
             findings.append(Finding("perfusion.no_normal_liver", Severity.NOTE, message, perfusion.territory))
+        elif perfusion.tumours and perfusion.tumour_to_normal is None:
+            message = f"tumours or normal liver in territory {perfusion.territory!r} hold no counts after recovery · tumour-to-normal ratio would be infinite or negative and is not given · check contours and registration"
+            findings.append(Finding("perfusion.ratio_undefined", Severity.WARNING, message, perfusion.territory))
     liver = [c for c in uptake.compartments if c.kind in (StructureKind.TUMOUR, StructureKind.NORMAL_LIVER)]
     outside = sum(c.share.value for c in liver if not c.territory) / max(sum(c.share.value for c in liver), 1e-12)
     if outside > OUTSIDE_TERRITORIES_FRACTION:
