@@ -1,4 +1,8 @@
-"""Resampling between grids whose axes are parallel, in any order and direction: three matrices, one per axis, with closed integrals."""
+"""Resampling between grids whose axes are parallel, in any order and direction: three matrices, one per axis, with closed integrals.
+
+The matrices are narrow bands, and a compiled loop applies them: less work than products of full matrices, and no threads of a linear
+algebra library that wait for each other on a busy machine. Single-threaded, so that sums do not depend on the number of cores.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Any
 import attrs
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from opensirt.vocabulary.geometry import Grid
 
@@ -131,36 +136,87 @@ def covered_fraction(count: int, step: float, offset: float, target: int) -> Flo
     return np.where(inside, 1.0, np.clip(overlap / (2.0 * half), 0.0, 1.0))
 
 
+@attrs.frozen(eq=False)
+class _Band:
+    """A matrix (target, source) by columns: source voxel s goes to targets ``first[s] + n`` with ``weights[s, n]``."""
+
+    first: npt.NDArray[np.int64]
+    weights: npt.NDArray[np.float64]
+
+
+def _band(matrix: FloatArray) -> _Band:
+    used = matrix != 0.0
+    first = used.argmax(axis=0)
+    last = matrix.shape[0] - 1 - used[::-1].argmax(axis=0)
+    width = int(np.where(used.any(axis=0), last - first + 1, 1).max())
+    first = np.minimum(first, matrix.shape[0] - width)
+    weights = np.take_along_axis(matrix, first[None, :] + np.arange(width)[:, None], axis=0)
+    return _Band(first.astype(np.int64), np.ascontiguousarray(weights.T))
+
+
+@njit(cache=True, nogil=True)
+def _contract(part, firsts, weights, out):  # type: ignore[no-untyped-def]
+    """Add a slab of the source, shape (k, j, i), to ``out``, whose axes follow the source's."""
+    first_k, first_j, first_i = firsts
+    weights_k, weights_j, weights_i = weights
+    rows = np.zeros((out.shape[1], part.shape[2]))
+    plane = np.zeros((out.shape[1], out.shape[2]))
+    for k in range(part.shape[0]):
+        if not weights_k[k].any() or not part[k].any():
+            continue
+        rows[:] = 0.0
+        for j in range(part.shape[1]):
+            for n in range(weights_j.shape[1]):
+                weight = weights_j[j, n]
+                if weight != 0.0:
+                    row = rows[first_j[j] + n]
+                    for i in range(part.shape[2]):
+                        row[i] += weight * part[k, j, i]
+        plane[:] = 0.0
+        for t in range(out.shape[1]):
+            for i in range(part.shape[2]):
+                value = rows[t, i]
+                if value != 0.0:
+                    for n in range(weights_i.shape[1]):
+                        plane[t, first_i[i] + n] += weights_i[i, n] * value
+        for n in range(weights_k.shape[1]):
+            weight = weights_k[k, n]
+            if weight != 0.0:
+                target = out[first_k[k] + n]
+                for t in range(out.shape[1]):
+                    for i in range(out.shape[2]):
+                        target[t, i] += weight * plane[t, i]
+
+
+def _applied(values: Values, matrices: list[FloatArray], axes: Axes, source: Grid) -> npt.NDArray[np.float64]:
+    """Matrices (one per target axis) applied slab by slab; the result has the target's axes."""
+    along = [matrices[axes.source.index(s)] for s in range(3)]
+    k, j, i = (_band(matrix) for matrix in along)
+    out = np.zeros((along[0].shape[0], along[1].shape[0], along[2].shape[0]))
+    slab = max(1, _SLAB_VOXELS * source.shape[0] // source.size)
+    for low in range(0, source.shape[0], slab):
+        window = slice(low, low + slab)
+        part = np.ascontiguousarray(values((window, slice(None), slice(None))))
+        _contract(part, (k.first[window], j.first, i.first), (k.weights[window], j.weights, i.weights), out)
+    return np.transpose(out, axes.source)
+
+
 def total_parallel(array: Float32Array, axes: Axes, source: Grid, target: Grid) -> tuple[Float32Array, float]:
     """Totals shared over the target, and the total that lies outside of it; double precision throughout."""
     per_axis = [(source.shape[axes.source[t]], axes.step[t], axes.offset[t], target.shape[t]) for t in range(3)]
-    first, second, third = (share_matrix(*arguments) for arguments in per_axis)
-    turned = np.transpose(array, axes.source).astype(np.float64)
-    shared = np.tensordot(first, np.matmul(second, np.matmul(turned, third.T)), axes=(1, 0))
-    in_k, in_j, in_i = (covered_fraction(*arguments) for arguments in per_axis)
-    lines = turned.sum(axis=(1, 2))
-    rows = np.tensordot(in_k, turned, axes=(0, 0))
+    shared = _applied(lambda window: array[window], [share_matrix(*arguments) for arguments in per_axis], axes, source)
+    in_k, in_j, in_i = (covered_fraction(*per_axis[axes.source.index(s)]) for s in range(3))
+    lines = array.sum(axis=(1, 2), dtype=np.float64)
+    rows = np.einsum("k,kji->ji", in_k, array, dtype=np.float64)
     columns = in_j @ rows
     outside = float((1.0 - in_k) @ lines) + float((1.0 - in_j) @ rows.sum(axis=1)) + float((1.0 - in_i) @ columns)
-    return np.asarray(shared, dtype=np.float32), outside
+    return np.ascontiguousarray(shared, dtype=np.float32), outside
 
 
 def mean_parallel(values: Values, axes: Axes, source: Grid, target: Grid, outside: float) -> Float32Array:
-    """Means over the target's boxes, slab by slab along the source's axis that the target's first axis follows."""
+    """Means over the target's boxes, slab by slab."""
     matrices = [mean_matrix(source.shape[axes.source[t]], axes.step[t], axes.offset[t], target.shape[t]) for t in range(3)]
-    second, third = matrices[1].astype(np.float32), matrices[2].astype(np.float32)
-    mean = np.zeros(target.shape, dtype=np.float64)
-    slab = max(1, _SLAB_VOXELS * source.shape[axes.source[0]] // source.size)
-    for low in range(0, source.shape[axes.source[0]], slab):
-        weights = matrices[0][:, low : low + slab]
-        rows = np.flatnonzero(weights.any(axis=1))
-        if rows.size == 0:
-            continue
-        window = [slice(None), slice(None), slice(None)]
-        window[axes.source[0]] = slice(low, low + slab)
-        part = np.transpose(values((window[0], window[1], window[2])), axes.source)
-        part = np.matmul(second, np.matmul(part, third.T))
-        mean[rows[0] : rows[-1] + 1] += np.tensordot(weights[rows[0] : rows[-1] + 1], part, axes=(1, 0))
+    mean = _applied(values, matrices, axes, source)
     covered = [matrix.sum(axis=1) for matrix in matrices]
     if outside != 0.0 and min(float(part.min()) for part in covered) < 1.0 - 1e-9:
         beyond = np.einsum("a,b,c->abc", *covered)
@@ -168,4 +224,4 @@ def mean_parallel(values: Values, axes: Axes, source: Grid, target: Grid, outsid
         np.maximum(beyond, 0.0, out=beyond)
         beyond *= outside
         mean += beyond
-    return mean.astype(np.float32)
+    return np.ascontiguousarray(mean, dtype=np.float32)
