@@ -82,6 +82,7 @@ def test_no_file_outside_the_identity_folder_names_the_patient(tmp_path: Path):
     assert identity is not None
     assert identity.attributes["PatientName"] == NAME
     assert "Secretname" not in repr(identity)
+    assert (tmp_path / "case" / IDENTITY_FOLDER).stat().st_mode & 0o077 == 0  # for the owner alone
 
 
 def test_a_study_of_another_patient_is_refused_without_naming_either(tmp_path: Path):

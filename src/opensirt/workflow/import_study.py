@@ -199,7 +199,7 @@ def run_import(folder: Path, case_path: Path, options: ImportOptions, report: Ca
         index = _keep(case, study, ct, emission, extra, findings)
         if ct is not None:
             identity = Identity(dict(ct.context.attributes), ct.context.frame, ct.context.series_uid, ct.context.synthetic)
-            identity_path(case, index.ct_sha256).parent.mkdir(exist_ok=True)
+            identity_path(case, index.ct_sha256).parent.mkdir(mode=0o700, exist_ok=True)
             write_atomically(identity_path(case, index.ct_sha256), pretty_json(identity).encode())
         artefact = case.save_artefact(save_index(case, index), SCHEMA, VERSION)
         case.append(EventKind.STUDY_IMPORTED, "operator", now(), artefacts=[artefact], numbers={"faults": float(len(index.faults))})
