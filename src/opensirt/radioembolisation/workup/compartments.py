@@ -27,6 +27,8 @@ FloatArray = npt.NDArray[np.float64]
 
 COMPARTMENTS_VERSION = f"1 (recovery {RECOVERY_VERSION})"
 _SMALLEST_ML = 0.5
+UNPERFUSED = "normal_liver.unperfused"
+"""Key of the normal liver that lies in no territory."""
 LUNG_RIM_MM = 6.0
 """Depth of lung whose density is not read: contour error (1 mm), half a diagonal of a 4 mm voxel, resolution of the CT."""
 REST_OF_SHIFT = 0.25
@@ -203,6 +205,24 @@ def lung_density(image: ScoutImage) -> float:
 
 
 def _layout(image: ScoutImage, lung_margin_mm: float) -> _Layout:
+    """Every compartment of at least :data:`_SMALLEST_ML`; unfed liver of at least 1 % of the liver."""
+    voxel_ml = image.counts.grid.voxel_volume_ml
+    rows = []
+    for row in _rows(image, lung_margin_mm):
+        least_ml = 0.01 * image.liver.volume_ml if row[0] == UNPERFUSED else _SMALLEST_ML
+        if float(row[4].sum(dtype=np.float64)) * voxel_ml >= least_ml:
+            rows.append(row)
+    return _Layout(*zip(*rows, strict=True))
+
+
+def _layout_like(image: ScoutImage, lung_margin_mm: float, known: _Layout) -> _Layout:
+    """The same compartments as a known layout in an image with changed contours; one that vanished keeps its known map."""
+    found = {row[0]: row for row in _rows(image, lung_margin_mm) if row[5].any()}
+    rows = zip(known.keys, known.kinds, known.labels, known.territories, known.maps, known.tests, strict=True)
+    return _Layout(*zip(*(found.get(row[0], row) for row in rows), strict=True))
+
+
+def _rows(image: ScoutImage, lung_margin_mm: float) -> list[tuple[str, StructureKind, str, str, Float32Array, Float32Array]]:
     one = np.float32(1.0)
     tumours = [np.minimum(t.fraction, one) for t in image.tumours]
     tumour_sum = np.minimum(np.sum(tumours, axis=0, dtype=np.float32), one) if tumours else np.zeros_like(image.liver.fraction)
@@ -219,8 +239,7 @@ def _layout(image: ScoutImage, lung_margin_mm: float) -> _Layout:
         left = left - piece
         label = territory.structure.label
         rows.append((f"normal_liver.{label}", StructureKind.NORMAL_LIVER, label, label, piece, piece))
-    if left.sum() * image.counts.grid.voxel_volume_ml > 0.01 * image.liver.volume_ml:
-        rows.append(("normal_liver.unperfused", StructureKind.NORMAL_LIVER, "unperfused", "", left, left))
+    rows.append((UNPERFUSED, StructureKind.NORMAL_LIVER, "unperfused", "", left, left))
     taken = liver.copy()
     for lung in image.lungs:
         free = np.minimum(lung.fraction, np.maximum(one - taken, 0.0))
@@ -235,15 +254,22 @@ def _layout(image: ScoutImage, lung_margin_mm: float) -> _Layout:
         taken = taken + free
     rest = np.maximum(image.body.fraction - taken, 0.0)
     rows.append(("elsewhere", StructureKind.OTHER, "", "", rest, rest))
-    rows = [row for row in rows if float(row[4].sum(dtype=np.float64)) * image.counts.grid.voxel_volume_ml >= _SMALLEST_ML]
-    columns = tuple(zip(*rows, strict=True))
-    return _Layout(*columns)
+    return rows
 
 
 def _grown(occupancy: Float32Array, spacing: FloatArray, by_mm: float) -> Float32Array:
-    """A boundary moved outward by a fraction of a voxel: ``u + δ |∇u|``, within 0 and 1."""
+    """A boundary moved outward by a fraction of a voxel: ``u + δ |∇u|`` within 0 and 1, gaining surface × δ of volume.
+
+    What full voxels cannot take is given to those at the boundary, or the contour would move by less than was asked.
+    """
     slope = np.sqrt(sum((g / s) ** 2 for g, s in zip(np.gradient(occupancy), spacing, strict=True))).astype(np.float32)
-    return np.asarray(np.clip(occupancy + np.float32(by_mm) * slope, 0.0, 1.0), dtype=np.float32)
+    wanted = by_mm * float(slope.sum(dtype=np.float64))
+    factor = by_mm
+    for _ in range(3):
+        grown = np.clip(occupancy + np.float32(factor) * slope, 0.0, 1.0)
+        gained = float((grown - occupancy).sum(dtype=np.float64))
+        factor *= wanted / gained if gained > 0.0 else 1.0
+    return np.asarray(np.clip(occupancy + np.float32(factor) * slope, 0.0, 1.0), dtype=np.float32)
 
 
 @attrs.frozen(eq=False)
@@ -334,7 +360,7 @@ def compartment_uptake(
         changes[f"registration.{name}"] = (_state(moved, layout, voxel_ml).shares - base.shares, base.volumes * 0.0)
     report(0.7)
     for key, altered in _contour_changes(image, errors).items():
-        other = _layout(altered, lung_margin_mm)
+        other = _layout_like(altered, lung_margin_mm, layout)
         moved = solve(counts, other.regions(), _spread(other, spacing, fwhm.value, layout, spread), fwhm.value)
         state = _state(moved, other, voxel_ml)
         changes[key] = (state.shares - base.shares, state.volumes - base.volumes)
