@@ -205,7 +205,7 @@ def plan(
         run_import(source, out / "case", reading, lambda done: report(0.2 * done))
         return run_plan(out / "case", options, out, lambda done: report(0.2 + 0.8 * done))
 
-    answer(work, words.plan_lines, Manner("plan", json, strict, debug))
+    answer(work, words.plan_lines_in(out), Manner("plan", json, strict, debug))
 
 
 @app.command()
@@ -337,7 +337,7 @@ def demo(
 
         return run_demo(out, seed, report)
 
-    answer(work, words.plan_lines, Manner("demo", json, strict, debug))
+    answer(work, words.plan_lines_in(out / "plan"), Manner("demo", json, strict, debug))
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 
@@ -35,6 +36,16 @@ def plan_lines(proposal: Any) -> Iterable[str]:
         number = proposal.number(check.number_key)
         binding = ", binds" if check.binding else ""
         yield f"{check.role} {check.structure}: {value_text(number)} of {check.value_gy:g} Gy{binding} ({check.name})"
+
+
+def plan_lines_in(folder: Path) -> Callable[[Any], Iterable[str]]:
+    """The plan in short, and where its report lies."""
+
+    def lines(proposal: Any) -> Iterable[str]:
+        yield from plan_lines(proposal)
+        yield f"report: {folder / 'report.html'}"
+
+    return lines
 
 
 def dose_lines(summary: Any) -> Iterable[str]:
