@@ -27,6 +27,9 @@ FloatArray = npt.NDArray[np.float64]
 
 COMPARTMENTS_VERSION = f"1 (recovery {RECOVERY_VERSION})"
 _SMALLEST_ML = 0.5
+FIELD_EDGE_MM = 20.0
+"""Reach of the camera's blur (FWHM up to 20 mm): nearer to a face of the field that cuts the liver, blur cannot be told from what is
+not seen."""
 UNPERFUSED = "normal_liver.unperfused"
 """Key of the normal liver that lies in no territory."""
 LUNG_RIM_MM = 6.0
@@ -416,12 +419,23 @@ def _sharpened(counts: Float32Array, layout: _Layout, centre: Recovered, spread:
 
 
 def _edge_voxels(image: ScoutImage) -> npt.NDArray[np.bool_]:
-    """Voxels within 15 mm of the liver's surface, outside and inside, in the body."""
+    """Voxels within 15 mm of the liver's surface, outside and inside.
+
+    Where the field cuts the liver, what the camera blurs in from beyond is not modelled: there the 20 mm next to the face are left out.
+    """
     spacing = image.counts.grid.spacing_mm
     liver = image.liver.fraction >= 0.5
     near = (ndimage.distance_transform_edt(~liver, sampling=spacing) < 15.0) & (
         ndimage.distance_transform_edt(liver, sampling=spacing) < 15.0
     )
+    for axis, (size, spacing_mm) in enumerate(zip(near.shape, spacing, strict=True)):
+        layers = np.flatnonzero(np.moveaxis(liver, axis, 0).any(axis=(1, 2)))
+        width = int(np.ceil(FIELD_EDGE_MM / spacing_mm))
+        along = np.moveaxis(near, axis, 0)
+        if layers.size and layers[0] < width:
+            along[: layers[0] + width] = False
+        if layers.size and layers[-1] >= size - width:
+            along[layers[-1] + 1 - width :] = False
     return np.asarray(near)
 
 
