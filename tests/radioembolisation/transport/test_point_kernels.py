@@ -102,7 +102,9 @@ def test_package_data_are_the_reference_runs(shared_reference, medium):
     assert kernel.edges_mm[1 : shells + 1] == pytest.approx(run["r_hi_mm"], rel=1e-12)
     assert kernel.fraction[:shells] == pytest.approx(run["E_dep_MeV"] / run["E_emitted_MeV"], rel=1e-12)
     assert kernel.photon_fraction[:shells] == pytest.approx(run["E_dep_photon_component_MeV"] / run["E_emitted_MeV"], rel=1e-12)
-    assert kernel.fraction[shells:].sum() + kernel.beyond_fraction == pytest.approx(float(run["E_escaped_MeV"] / run["E_emitted_MeV"]))
+    assert kernel.fraction[shells:].sum() + kernel.beyond_fraction == pytest.approx(
+        float(run["E_escaped_MeV"] / run["E_emitted_MeV"])
+    )
 
 
 @pytest.mark.parametrize("medium", ["soft", "water"])

@@ -32,7 +32,8 @@ def _worst(ours, reference, least):
     """Largest relative difference where the reference is at least ``least`` of its centre; both cut to their common middle."""
     half = [min(a // 2, b // 2) for a, b in zip(ours.shape, reference.shape, strict=True)]
     cut = [
-        array[tuple(slice(n // 2 - h, n // 2 + h + 1) for n, h in zip(array.shape, half, strict=True))] for array in (ours, reference)
+        array[tuple(slice(n // 2 - h, n // 2 + h + 1) for n, h in zip(array.shape, half, strict=True))]
+        for array in (ours, reference)
     ]
     chosen = cut[1] >= least * cut[1].max()
     return float(np.abs(cut[0][chosen] / cut[1][chosen] - 1.0).max())
@@ -80,7 +81,9 @@ def test_printed_s_values(nuclide, side, printed):
         pytest.param(lambda: _s_values("Y-90", (4.0,) * 3, density=1.0), id="density 1.00 for 1.04"),
         pytest.param(lambda: _s_values("Y-90", (4.0,) * 3, medium="water"), id="water for soft tissue"),
         pytest.param(lambda: np.roll(_s_values("Y-90", (4.0,) * 3), 1, axis=2), id="shifted by a voxel"),
-        pytest.param(lambda: (lambda s: 0.5 * (s + np.roll(s, 1, axis=2)))(_s_values("Y-90", (4.0,) * 3)), id="shifted by half a voxel"),
+        pytest.param(
+            lambda: (lambda s: 0.5 * (s + np.roll(s, 1, axis=2)))(_s_values("Y-90", (4.0,) * 3)), id="shifted by half a voxel"
+        ),
     ],
 )
 def test_mutants_fail_the_comparison(reference, mutant):
@@ -154,7 +157,13 @@ def test_the_kernel_is_even_and_its_peak_is_in_the_middle():
 
 def test_kernels_are_kept_apart_by_everything_they_depend_on():
     def centre(**change):
-        given = {"nuclide": "Y-90", "spacing_mm": (4.0, 4.0, 4.0), "density_g_per_ml": 1.04, "medium": "soft", "reach_mm": 12.0} | change
+        given = {
+            "nuclide": "Y-90",
+            "spacing_mm": (4.0, 4.0, 4.0),
+            "density_g_per_ml": 1.04,
+            "medium": "soft",
+            "reach_mm": 12.0,
+        } | change
         kernel = voxel_kernel(given.pop("nuclide"), given.pop("spacing_mm"), **given)
         return float(kernel.fraction.max()), kernel.fraction.shape
 

@@ -201,9 +201,10 @@ def _octant(profile: _Profile, spacing: FloatArray, offsets: tuple[int, ...]) ->
     squared = (zk**2)[:, None, None] + (zj**2)[:, None] + zi**2
     density = profile.per_volume(squared)
     density[:nk, :nj, :ni] = 0.0
-    octant = density @ (_tents(zi, float(spacing[2]), offsets[2]) * wi).T
-    octant = np.einsum("kjo,pj->kpo", octant, _tents(zj, float(spacing[1]), offsets[1]) * wj, optimize=True)
-    octant = np.tensordot(_tents(zk, float(spacing[0]), offsets[0]) * wk, octant, axes=1)
+    octant = density
+    for nodes, weights, side, offset_count in zip((zi, zj, zk), (wi, wj, wk), spacing[::-1], offsets[::-1], strict=True):
+        shared = octant.reshape(-1, len(nodes)) @ (_tents(nodes, float(side), offset_count) * weights).T
+        octant = np.moveaxis(shared.reshape(*octant.shape[:-1], offset_count), -1, 0)  # the next axis comes last
     octant[:2, :2, :2] += _origin_cell(profile, spacing)
     for axis in range(3):
         np.moveaxis(octant, axis, 0)[0] *= 2.0
