@@ -194,6 +194,21 @@ def test_what_is_no_case_is_refused(command: str, tmp_path: Path):
     assert run(command, tmp_path / "none", *more).exit_code == ExitCode.REFUSED
 
 
+def test_an_import_without_volumes_tells_every_fault_and_is_refused(tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    for number in range(12):
+        (tmp_path / "a" / f"x{number}.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 64)
+    done = run("import", tmp_path / "a", "--case", tmp_path / "case", "--json")
+    assert done.exit_code == ExitCode.REFUSED
+    document = one_document(done.stdout)
+    assert document["schema"] == "opensirt.import"
+    assert len(document["faults"]) >= 12
+    done = run("import", tmp_path / "a", "--case", tmp_path / "case")
+    assert done.exit_code == ExitCode.REFUSED
+    assert "x11.dcm" in done.stderr
+    assert not (tmp_path / "case").exists()
+
+
 def test_doctor_is_content():
     done = run("doctor", "--json")
     assert done.exit_code == 0, done.stdout

@@ -16,7 +16,7 @@ from opensirt.vocabulary.errors import CaseError, InconsistentInput, InvalidValu
 from opensirt.vocabulary.findings import Severity
 from opensirt.vocabulary.geometry import Grid
 from opensirt.workflow import import_study
-from opensirt.workflow.import_study import IDENTITY_FOLDER, load_identity, run_import
+from opensirt.workflow.import_study import IDENTITY_FOLDER, load_identity, require_volumes, run_import
 from opensirt.workflow.options import ImportOptions
 from opensirt.workflow.study import load_study
 
@@ -137,16 +137,39 @@ def test_of_several_cts_the_one_in_the_frame_of_the_emission_image_is_used(tmp_p
     assert load_study(open_case(tmp_path / "case")).ct.grid.shape == CT_SHAPE
 
 
-def test_a_folder_without_volumes_is_refused_with_its_faults_and_leaves_no_case(tmp_path: Path):
+def test_a_folder_without_volumes_tells_all_faults_and_leaves_no_case(tmp_path: Path):
     (tmp_path / "a").mkdir()
+    summary = run_import(tmp_path / "a", tmp_path / "case", ImportOptions(), silent)
+    assert (summary.volumes, summary.faults) == (0, ())
     with pytest.raises(MissingInput, match="no DICOM image"):
-        run_import(tmp_path / "a", tmp_path / "case", ImportOptions(), silent)
-    (tmp_path / "a" / "x.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 64)
-    with pytest.raises(MissingInput, match=r"x\.dcm"):
-        run_import(tmp_path / "a", tmp_path / "case", ImportOptions(), silent)
+        require_volumes(summary)
+    for number in range(15):
+        (tmp_path / "a" / f"x{number}.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 64)
+    summary = run_import(tmp_path / "a", tmp_path / "case", ImportOptions(), silent)
+    assert {f"x{number}.dcm" for number in range(15)} <= set(" ".join(f.message for f in summary.faults).replace(":", " ").split())
+    assert [f.code for f in summary.findings] == ["import.no_volume"]
+    with pytest.raises(MissingInput, match=r"x0\.dcm"):
+        require_volumes(summary)
     with pytest.raises(InvalidValue, match="not a folder"):
-        run_import(tmp_path / "a" / "x.dcm", tmp_path / "case", ImportOptions(), silent)
+        run_import(tmp_path / "a" / "x1.dcm", tmp_path / "case", ImportOptions(), silent)
     assert not (tmp_path / "case").exists()
+
+
+def test_structures_of_a_ct_that_is_not_used_are_left_out(tmp_path: Path):
+    def move(data, _=0):
+        name(data)
+        data.FrameOfReferenceUID = "1.2.3.4.5"
+
+    write_study(tmp_path / "a")
+    write_ct(tmp_path / "a" / "other", np.full(CT_SHAPE, 1024, np.uint16), CT_PLACE, move, "1.2.3.99")
+    drawn = rtstruct({"Tumour": liver_contours()}, "1.2.3.99", "1.2.3.4.5")
+    drawn.SOPInstanceUID, drawn.SeriesInstanceUID = "1.2.3.98", "1.2.3.97"
+    name(drawn)
+    save(drawn, tmp_path / "a" / "rs2.dcm")
+    summary = run_import(tmp_path / "a", tmp_path / "case", ImportOptions(), silent)
+    assert summary.structures == ("liver",)
+    (finding,) = [f for f in summary.findings if f.code == "import.structure_elsewhere"]
+    assert "Tumour" in finding.message
 
 
 def test_a_missing_emission_image_is_told_when_it_is_needed(tmp_path: Path):

@@ -127,7 +127,7 @@ def import_(
 
         return run_import(folder, case, ImportOptions(case_id, time_zone, true_nuclide, labels, labels_map), report)
 
-    answer(work, words.import_lines, Manner("import", json, strict, debug))
+    answer(work, words.import_lines, Manner("import", json, strict, debug), refused=lambda summary: not summary.volumes)
 
 
 @app.command()
@@ -197,12 +197,12 @@ def plan(
     reading = ImportOptions("", time_zone, true_nuclide, labels, labels_map)
 
     def work(report: Report) -> PlanProposal:
-        from opensirt.workflow.import_study import run_import
+        from opensirt.workflow.import_study import require_volumes, run_import
         from opensirt.workflow.plan import run_plan
 
         if reading == ImportOptions() or (source / "case.json").exists():
             return run_plan(source, options, out, report)
-        run_import(source, out / "case", reading, lambda done: report(0.2 * done))
+        require_volumes(run_import(source, out / "case", reading, lambda done: report(0.2 * done)))
         return run_plan(out / "case", options, out, lambda done: report(0.2 + 0.8 * done))
 
     answer(work, words.plan_lines_in(out), Manner("plan", json, strict, debug))

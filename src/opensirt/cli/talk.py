@@ -48,7 +48,13 @@ def progress(title: str) -> Iterator[Report]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def answer(work: Callable[[Report], T], lines: Callable[[T], Iterable[str]], manner: Manner) -> None:
+def _never(_: object) -> bool:
+    return False
+
+
+def answer(
+    work: Callable[[Report], T], lines: Callable[[T], Iterable[str]], manner: Manner, *, refused: Callable[[T], bool] = _never
+) -> None:
     """Do the work of a command, print its result, and end with the exit status.
 
     Parameters
@@ -59,12 +65,15 @@ def answer(work: Callable[[Report], T], lines: Callable[[T], Iterable[str]], man
         The result in words, for people.
     manner : Manner
         Name of the command, ``--json``, ``--strict``, ``--debug``.
+    refused : callable
+        Whether a result means that the input could not be used (an import without volumes, which still tells all faults).
     """
     try:
         with progress(manner.command) as report:
             result = work(report)
         _print(result, lines, manner)
         status = ExitCode.LOOK if manner.strict and must_look(result) else ExitCode.DONE
+        status = ExitCode.REFUSED if refused(result) else status
     except OpensirtError as error:
         status = _refuse(error, (error.what, error.where, error.remedy), ExitCode.REFUSED, manner)
     except BrokenPipeError:  # the reader of a pipe (head, less) has seen enough

@@ -9,7 +9,8 @@ from typing import Any
 
 def import_lines(summary: Any) -> Iterable[str]:
     """What an import found."""
-    yield f"case {summary.case_id}{' (synthetic)' if summary.synthetic else ''}"
+    if summary.case_id:
+        yield f"case {summary.case_id}{' (synthetic)' if summary.synthetic else ''}"
     yield f"{summary.volumes} volumes, {summary.planar_views} planar views, {len(summary.structures)} structures, {len(summary.faults)} faults"
     if summary.structures:
         yield "structures: " + ", ".join(summary.structures)

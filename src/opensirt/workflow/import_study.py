@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from opensirt.clock import now
 from opensirt.dicom.read import read_study
-from opensirt.dicom.study import ImportedStudy, ImportedVolume, NotStated, ReadOptions, SeriesFacts
+from opensirt.dicom.study import ImportedStructure, ImportedStudy, ImportedVolume, NotStated, ReadOptions, SeriesFacts
 from opensirt.encoding import parse_json, pretty_json, structure
 from opensirt.files.images import TOTALSEGMENTATOR, read_label_map
 from opensirt.files.label_numbers import read_numbers
@@ -110,6 +110,21 @@ def _require_one_patient(case: CaseFolder, attributes: Mapping[str, str]) -> Non
             )
 
 
+def require_volumes(summary: ImportSummary) -> None:
+    """Refuse an import that found no volume, in one message.
+
+    Raises
+    ------
+    MissingInput
+        With the first faults.
+    """
+    if summary.volumes:
+        return
+    messages = list(dict.fromkeys(fault.message for fault in summary.faults))
+    shown = "; ".join(messages[:SHOWN_FAULTS]) or "the folder holds no DICOM image"
+    raise MissingInput("no volume could be read", shown, "mend the named files, or give another folder")
+
+
 def _choose(
     volumes: Sequence[ImportedVolume], what: str, wanted: Callable[[ImportedVolume], bool]
 ) -> tuple[ImportedVolume | None, tuple[Finding, ...]]:
@@ -130,15 +145,9 @@ def _pair(study: ImportedStudy) -> tuple[ImportedVolume | None, ImportedVolume |
 
     Raises
     ------
-    MissingInput
-        If no volume could be read at all.
     InconsistentInput
         If both are of different patients.
     """
-    if not study.volumes:
-        messages = list(dict.fromkeys(fault.message for fault in study.faults))
-        shown = "; ".join(messages[:SHOWN_FAULTS]) or "the folder holds no DICOM image"
-        raise MissingInput("no volume could be read", shown, "mend the named files, or give another folder")
     frames = {v.map.grid.frame for v in study.volumes if v.kind == "ct"}
     emissions = [v for v in study.volumes if v.kind != "ct"]
     emission, first = _choose(emissions, "emission", lambda v: v.map.grid.frame in frames)
@@ -178,18 +187,21 @@ def run_import(folder: Path, case_path: Path, options: ImportOptions, report: Ca
     Returns
     -------
     ImportSummary
-        With all faults. Nothing is written before everything has been read.
+        With all faults. Nothing is written before everything has been read, and nothing at all if no volume could be read
+        (:func:`require_volumes` tells).
 
     Raises
     ------
-    MissingInput
-        If no volume could be read; nothing is written then.
+    InvalidValue
+        If there is no such folder, or an option cannot be understood.
     InconsistentInput
         If CT and emission image, or the study and the case, are of different patients.
     """
     if not folder.is_dir():
         raise InvalidValue(f"{folder.name!r} is not a folder", "a study is read from a folder of DICOM files", "give the folder")
     study = read_study(folder, lambda x: report(0.7 * x), _read_options(options))
+    if not study.volumes:
+        return _nothing(study)
     ct, emission, findings = _pair(study)
     extra = _labels(options, ct)
     case = open_case(case_path) if (case_path / "case.json").exists() else _new_case(case_path, options, study)
@@ -206,6 +218,28 @@ def run_import(folder: Path, case_path: Path, options: ImportOptions, report: Ca
     report(1.0)
     names = tuple(stored.key for stored in index.structures)
     return ImportSummary(case.case_id, index.synthetic, len(study.volumes), len(study.planar), names, index.faults, index.findings)
+
+
+def _nothing(study: ImportedStudy) -> ImportSummary:
+    message = "no volume could be read; nothing was written · the faults say why · mend the named files, or give another folder"
+    finding = Finding("import.no_volume", Severity.CRITICAL, message)
+    return ImportSummary("", study.synthetic, 0, len(study.planar), (), study.faults, (finding,))
+
+
+def _near(
+    study: ImportedStudy, ct: ImportedVolume | None, emission: ImportedVolume | None
+) -> tuple[tuple[ImportedStructure, ...], tuple[Finding, ...]]:
+    """Structures in the frame of reference of the CT or the emission image in use; a finding names the others."""
+    frames = {volume.map.grid.frame for volume in (ct, emission) if volume is not None}
+    near = tuple(s for s in study.structures if s.mask.grid.frame in frames)
+    far = sorted({s.label for s in study.structures if s.mask.grid.frame not in frames})
+    if not far:
+        return near, ()
+    message = (
+        f"{', '.join(far)} were drawn in another frame of reference than the images in use · they are left out · draw or export them on "
+        "the CT in use"
+    )
+    return near, (Finding("import.structure_elsewhere", Severity.WARNING, message),)
 
 
 def _labels(options: ImportOptions, ct: ImportedVolume | None) -> tuple[tuple[Mask, str], ...]:
@@ -240,7 +274,9 @@ def _keep(
     findings: tuple[Finding, ...],
 ) -> StudyIndex:
     views = {view.view: case.save_volume(view.map) for view in reversed(study.planar)}
-    stored = [StoredStructure(s.mask.structure.key, s.label, s.origin, case.save_volume(s.mask)) for s in study.structures]
+    near, elsewhere = _near(study, ct, emission)
+    findings = (*findings, *elsewhere)
+    stored = [StoredStructure(s.mask.structure.key, s.label, s.origin, case.save_volume(s.mask)) for s in near]
     stored += [StoredStructure(mask.structure.key, label, "label map", case.save_volume(mask)) for mask, label in extra]
     unique = {item.key: item for item in reversed(stored)}
     doubled = sorted({item.key for item in stored if sum(other.key == item.key for other in stored) > 1})

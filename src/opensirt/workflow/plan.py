@@ -22,7 +22,7 @@ from opensirt.vocabulary.activity import require_time_zone
 from opensirt.vocabulary.errors import InvalidValue, MissingInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.volumes import DoseMap
-from opensirt.workflow.import_study import load_identity, run_import
+from opensirt.workflow.import_study import load_identity, require_volumes, run_import
 from opensirt.workflow.options import ImportOptions, PlanOptions
 from opensirt.workflow.plan_computation import Planned, compute_plan
 from opensirt.workflow.plan_document import Stamp, assemble
@@ -76,7 +76,7 @@ def run_plan(source: Path, options: PlanOptions, out: Path, report: Callable[[fl
         case = open_case(source)
     else:
         case_path = out / "case"
-        run_import(source, case_path, ImportOptions(), lambda x: report(0.2 * x))
+        require_volumes(run_import(source, case_path, ImportOptions(), lambda x: report(0.2 * x)))
         case = open_case(case_path)
     study = load_study(case)
     workup = compute_workup(study, options.workup, lambda x: report(0.2 + 0.35 * x))
