@@ -24,7 +24,7 @@ from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.volumes import DoseMap
 from opensirt.workflow.import_study import load_identity, require_volumes, run_import
 from opensirt.workflow.options import ImportOptions, PlanOptions
-from opensirt.workflow.plan_computation import Planned, compute_plan
+from opensirt.workflow.plan_computation import Planned, checked, compute_plan
 from opensirt.workflow.plan_document import Stamp, assemble
 from opensirt.workflow.study import LoadedStudy, load_study
 from opensirt.workflow.workup import compute_workup
@@ -71,6 +71,7 @@ def run_plan(source: Path, options: PlanOptions, out: Path, report: Callable[[fl
     if not source.is_dir():
         raise InvalidValue(f"{source.name!r} is not a folder", "", "give a case folder, or a folder of DICOM")
     at, findings = _instant(options)
+    checked(options)
     out.mkdir(parents=True, exist_ok=True)
     if (source / "case.json").exists():
         case = open_case(source)

@@ -159,6 +159,30 @@ def _with_blur(seen: Influence, true: Influence) -> Influence:
     return attrs.evolve(seen, gy_per_gbq=rows)
 
 
+def checked(options: PlanOptions) -> tuple[Product, DoseConstant, tuple[DoseRule, ...], tuple[Finding, ...]]:
+    """Product, dose constant, rules and their findings; what cannot be meant is refused here, before anything long begins.
+
+    Raises
+    ------
+    UnsupportedInput
+        For an intent, product, engine, dose constant or structure that is not known.
+    InvalidValue
+        For a dose, activity or residual that cannot be.
+    """
+    if options.intent not in INTENTS:
+        raise UnsupportedInput(f"no intent is called {options.intent!r}", "", f"choose one of {', '.join(INTENTS)}")
+    for territory, activity_gbq in options.activities_gbq.items():
+        if not 0.0 <= activity_gbq < float("inf"):
+            raise InvalidValue(f"an activity of {activity_gbq} GBq for {territory}", "", "give a finite amount of 0 or more")
+    if options.residual_fraction is not None and not 0.0 <= options.residual_fraction < 1.0:
+        raise InvalidValue(
+            f"a residual of {options.residual_fraction}", "the share that stays in vial and tubing", "give 0 or more and below 1"
+        )
+    engine_named(options.engine)
+    product = product_named(options.product)
+    return product, product.nuclide.dose_constant(options.dose_constant), *_rules(options)
+
+
 def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Callable[[float], None]) -> Planned:
     """Influence by every model, activities, vials and the planned dose.
 
@@ -178,12 +202,7 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     PlanInfeasible
         If goals are in conflict.
     """
-    if options.intent not in INTENTS:
-        raise UnsupportedInput(f"no intent is called {options.intent!r}", "", f"choose one of {', '.join(INTENTS)}")
-    product = product_named(options.product)
-    constant = product.nuclide.dose_constant(options.dose_constant)
-    engine_named(options.engine)
-    rules, findings = _rules(options)
+    product, constant, rules, findings = checked(options)
     image, uptake = workup.scene.image, workup.uptake
     masses = Masses(SOFT_TISSUE, workup.scene.lungs_mass.kg, constant)
     base = count_partition_influence(uptake, masses, recovered=True)
