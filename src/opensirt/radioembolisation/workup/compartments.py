@@ -14,26 +14,23 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from opensirt.imaging.recovery import RECOVERY_VERSION, Blur, Recovered, Region, aligned, blurred, estimate_blur, model, solve
+from opensirt.imaging.recovery import RECOVERY_VERSION, Blur, Recovered, aligned, blurred, estimate_blur, model, solve
+from opensirt.radioembolisation.workup.regions import Layout, contour_moved, layout_like, layout_of, lung_test
+from opensirt.radioembolisation.workup.regions import ScoutImage as ScoutImage
+from opensirt.radioembolisation.workup.regions import lung_density as lung_density
 from opensirt.vocabulary.anatomy import StructureKind
-from opensirt.vocabulary.errors import InvalidValue, MissingInput
+from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
-from opensirt.vocabulary.geometry import require_same_grid
 from opensirt.vocabulary.measured import Measured
-from opensirt.vocabulary.volumes import CountsMap, DensityMap, Occupancy
+from opensirt.vocabulary.volumes import CountsMap, Occupancy
 
 Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
 
 COMPARTMENTS_VERSION = f"1 (recovery {RECOVERY_VERSION})"
-_SMALLEST_ML = 0.5
 FIELD_EDGE_MM = 20.0
 """Reach of the camera's blur (FWHM up to 20 mm): nearer to a face of the field that cuts the liver, blur cannot be told from what is
 not seen."""
-UNPERFUSED = "normal_liver.unperfused"
-"""Key of the normal liver that lies in no territory."""
-LUNG_RIM_MM = 6.0
-"""Depth of lung whose density is not read: contour error (1 mm), half a diagonal of a 4 mm voxel, resolution of the CT."""
 REST_OF_SHIFT = 0.25
 """Part of the expected shift that no rigid shift explains: the liver's dome moves more than its lower edge. Assumed."""
 
@@ -61,31 +58,6 @@ class ErrorModel:
     registration_mm: float = 2.0
     lung_quantification: float = 0.065
     noise_factor: float = 1.0
-
-
-@attrs.frozen(eq=False)
-class ScoutImage:
-    """The emission image and every structure, as occupancies on one grid.
-
-    ``lungs`` is ``None``-free: an empty tuple where no lung is known. ``liver`` holds the whole liver with its tumours.
-    """
-
-    counts: CountsMap
-    density: DensityMap
-    liver: Occupancy
-    lungs: tuple[Occupancy, ...]
-    tumours: tuple[Occupancy, ...]
-    territories: tuple[Occupancy, ...]
-    extrahepatic: tuple[Occupancy, ...]
-    body: Occupancy
-
-    def __attrs_post_init__(self) -> None:
-        grid = self.counts.grid
-        require_same_grid(grid, self.density.grid, "counts and density")
-        for part in (self.liver, self.body, *self.lungs, *self.tumours, *self.territories, *self.extrahepatic):
-            require_same_grid(grid, part.grid, f"counts and {part.structure.key}")
-        if self.liver.volume_ml < _SMALLEST_ML:
-            raise MissingInput("the liver is empty on the working grid", self.liver.structure.key, "check the liver contour")
 
 
 @attrs.frozen(eq=False)
@@ -153,129 +125,6 @@ class CompartmentUptake:
 
 
 @attrs.frozen(eq=False)
-class _Layout:
-    """Occupancies of all regions in one place, before blurring."""
-
-    keys: tuple[str, ...]
-    kinds: tuple[StructureKind, ...]
-    labels: tuple[str, ...]
-    territories: tuple[str, ...]
-    maps: tuple[Float32Array, ...]
-    tests: tuple[Float32Array, ...]
-
-    def regions(self) -> tuple[Region, ...]:
-        return tuple(Region(key, occupancy, test) for key, occupancy, test in zip(self.keys, self.maps, self.tests, strict=True))
-
-
-def host_territory(tumour: Occupancy, territories: tuple[Occupancy, ...]) -> str:
-    """Label of the territory that holds at least half of a tumour's volume; empty where none does."""
-    total = float(tumour.fraction.sum(dtype=np.float64))
-    for territory in territories:
-        common = float(np.sum(tumour.fraction * territory.fraction, dtype=np.float64))
-        if total > 0.0 and common >= 0.5 * total:
-            return territory.structure.label
-    return ""
-
-
-def _lung_test(image: ScoutImage, lung: Float32Array, margin_mm: float) -> Float32Array:
-    """Lung weights without the rim beside the liver into which the liver's counts spill; the whole lung where little is left."""
-    distance = ndimage.distance_transform_edt(image.liver.fraction < 0.5, sampling=image.counts.grid.spacing_mm)
-    core = np.where(distance > margin_mm, lung, np.float32(0.0))
-    return core if core.sum() > 0.2 * lung.sum() else lung
-
-
-def _density_within(lung: Float32Array, image: ScoutImage) -> Float32Array:
-    """Lung density; at the rim, where voxels are half chest wall, that of the nearest voxel deeper than :data:`LUNG_RIM_MM`."""
-    spacing = image.counts.grid.spacing_mm
-    core = ndimage.distance_transform_edt(lung >= 0.99, sampling=spacing) > LUNG_RIM_MM
-    if not core.any():
-        return image.density.g_per_ml
-    nearest = ndimage.distance_transform_edt(~core, sampling=spacing, return_distances=False, return_indices=True)
-    return np.asarray(image.density.g_per_ml[tuple(nearest)])
-
-
-def lung_density(image: ScoutImage) -> float:
-    """Mean density of the lungs, g/mL, rim voxels (half chest wall) replaced by the lung beside them; 0 where there is no lung.
-
-    A contour 1 mm too wide adds 4 % of volume, but 18 % of mass where the rim is taken at its own density.
-    """
-    held = volume = 0.0
-    for lung in image.lungs:
-        free = np.minimum(lung.fraction, np.maximum(np.float32(1.0) - image.liver.fraction, 0.0))
-        held += float((free * _density_within(free, image)).sum(dtype=np.float64))
-        volume += float(free.sum(dtype=np.float64))
-    return held / volume if volume > 0.0 else 0.0
-
-
-def _layout(image: ScoutImage, lung_margin_mm: float) -> _Layout:
-    """Every compartment of at least :data:`_SMALLEST_ML`; unfed liver of at least 1 % of the liver."""
-    voxel_ml = image.counts.grid.voxel_volume_ml
-    rows = []
-    for row in _rows(image, lung_margin_mm):
-        least_ml = 0.01 * image.liver.volume_ml if row[0] == UNPERFUSED else _SMALLEST_ML
-        if float(row[4].sum(dtype=np.float64)) * voxel_ml >= least_ml:
-            rows.append(row)
-    return _Layout(*zip(*rows, strict=True))
-
-
-def _layout_like(image: ScoutImage, lung_margin_mm: float, known: _Layout) -> _Layout:
-    """The same compartments as a known layout in an image with changed contours; one that vanished keeps its known map."""
-    found = {row[0]: row for row in _rows(image, lung_margin_mm) if row[5].any()}
-    rows = zip(known.keys, known.kinds, known.labels, known.territories, known.maps, known.tests, strict=True)
-    return _Layout(*zip(*(found.get(row[0], row) for row in rows), strict=True))
-
-
-def _rows(image: ScoutImage, lung_margin_mm: float) -> list[tuple[str, StructureKind, str, str, Float32Array, Float32Array]]:
-    one = np.float32(1.0)
-    tumours = [np.minimum(t.fraction, one) for t in image.tumours]
-    tumour_sum = np.minimum(np.sum(tumours, axis=0, dtype=np.float32), one) if tumours else np.zeros_like(image.liver.fraction)
-    liver = np.maximum(image.liver.fraction, tumour_sum)
-    normal = np.maximum(liver - tumour_sum, 0.0)
-    rows: list[tuple[str, StructureKind, str, str, Float32Array, Float32Array]] = []
-    for part, occupancy in zip(image.tumours, tumours, strict=True):
-        host = host_territory(part, image.territories)
-        rows.append((part.structure.key, StructureKind.TUMOUR, part.structure.label, host, occupancy, occupancy))
-    left = normal.copy()
-    for territory in image.territories:
-        held = np.minimum(territory.fraction / np.maximum(liver, np.float32(1e-3)), one)
-        piece = np.minimum(normal * held, left)
-        left = left - piece
-        label = territory.structure.label
-        rows.append((f"normal_liver.{label}", StructureKind.NORMAL_LIVER, label, label, piece, piece))
-    rows.append((UNPERFUSED, StructureKind.NORMAL_LIVER, "unperfused", "", left, left))
-    taken = liver.copy()
-    for lung in image.lungs:
-        free = np.minimum(lung.fraction, np.maximum(one - taken, 0.0))
-        inner = _density_within(free, image)
-        mean = float((free * inner).sum(dtype=np.float64) / max(float(free.sum(dtype=np.float64)), 1e-9))
-        weighted = free * inner / np.float32(mean)
-        rows.append((lung.structure.key, StructureKind.LUNGS, "", "", weighted, _lung_test(image, free, lung_margin_mm)))
-        taken = taken + free
-    for organ in image.extrahepatic:
-        free = np.minimum(organ.fraction, np.maximum(one - taken, 0.0))
-        rows.append((organ.structure.key, StructureKind.EXTRAHEPATIC, organ.structure.label, "", free, free))
-        taken = taken + free
-    rest = np.maximum(image.body.fraction - taken, 0.0)
-    rows.append(("elsewhere", StructureKind.OTHER, "", "", rest, rest))
-    return rows
-
-
-def _grown(occupancy: Float32Array, spacing: FloatArray, by_mm: float) -> Float32Array:
-    """A boundary moved outward by a fraction of a voxel: ``u + δ |∇u|`` within 0 and 1, gaining surface × δ of volume.
-
-    What full voxels cannot take is given to those at the boundary, or the contour would move by less than was asked.
-    """
-    slope = np.sqrt(sum((g / s) ** 2 for g, s in zip(np.gradient(occupancy), spacing, strict=True))).astype(np.float32)
-    wanted = by_mm * float(slope.sum(dtype=np.float64))
-    factor = by_mm
-    for _ in range(3):
-        grown = np.clip(occupancy + np.float32(factor) * slope, 0.0, 1.0)
-        gained = float((grown - occupancy).sum(dtype=np.float64))
-        factor *= wanted / gained if gained > 0.0 else 1.0
-    return np.asarray(np.clip(occupancy + np.float32(factor) * slope, 0.0, 1.0), dtype=np.float32)
-
-
-@attrs.frozen(eq=False)
 class _State:
     """One solution: shares by key (recovered), volumes in mL."""
 
@@ -283,7 +132,7 @@ class _State:
     volumes: FloatArray
 
 
-def _state(recovered: Recovered, layout: _Layout, voxel_ml: float) -> _State:
+def _state(recovered: Recovered, layout: Layout, voxel_ml: float) -> _State:
     sizes = np.array([float(m.sum(dtype=np.float64)) for m in layout.maps])
     held = recovered.concentration * sizes
     counted = np.array([kind is not StructureKind.OTHER for kind in layout.kinds])
@@ -297,7 +146,7 @@ def _contour_changes(image: ScoutImage, errors: ErrorModel) -> dict[str, ScoutIm
     spacing = image.counts.grid.spacing_mm
 
     def bigger(part: Occupancy) -> Occupancy:
-        return attrs.evolve(part, fraction=_grown(part.fraction, spacing, errors.contour_mm))
+        return attrs.evolve(part, fraction=contour_moved(part.fraction, spacing, errors.contour_mm))
 
     changes = {}
     for n, tumour in enumerate(image.tumours):
@@ -334,7 +183,7 @@ def compartment_uptake(
     InvalidValue
         If compartments cannot be told apart or hold no counts.
     """
-    layout = _layout(image, lung_margin_mm)
+    layout = layout_of(image, lung_margin_mm)
     spacing = image.counts.grid.spacing_mm
     blur = estimate_blur(
         image.counts.counts, layout.regions(), spacing, _edge_voxels(image), [_rim(image)], lambda x: report(0.5 * x)
@@ -363,7 +212,7 @@ def compartment_uptake(
         changes[f"registration.{name}"] = (_state(moved, layout, voxel_ml).shares - base.shares, base.volumes * 0.0)
     report(0.7)
     for key, altered in _contour_changes(image, errors).items():
-        other = _layout_like(altered, lung_margin_mm, layout)
+        other = layout_like(altered, lung_margin_mm, layout)
         moved = solve(counts, other.regions(), _spread(other, spacing, fwhm.value, layout, spread), fwhm.value)
         state = _state(moved, other, voxel_ml)
         changes[key] = (state.shares - base.shares, state.volumes - base.volumes)
@@ -406,10 +255,10 @@ def _shift_findings(shift_mm: tuple[Measured, Measured, Measured], errors: Error
 
 def _rim(image: ScoutImage) -> Float32Array:
     """What the liver would gain if its contour moved 1 mm outward."""
-    return _grown(image.liver.fraction, image.counts.grid.spacing_mm, 1.0) - image.liver.fraction
+    return contour_moved(image.liver.fraction, image.counts.grid.spacing_mm, 1.0) - image.liver.fraction
 
 
-def _sharpened(counts: Float32Array, layout: _Layout, centre: Recovered, spread: list[Float32Array]) -> Float32Array:
+def _sharpened(counts: Float32Array, layout: Layout, centre: Recovered, spread: list[Float32Array]) -> Float32Array:
     """Counts × unblurred model / blurred model; 0 where the model holds next to nothing or a compartment came out negative."""
     blurred_model, sharp_model = model(centre, spread), model(centre, layout.maps)
     recovered = np.zeros_like(counts)
@@ -440,7 +289,7 @@ def _edge_voxels(image: ScoutImage) -> npt.NDArray[np.bool_]:
 
 
 def _spread(
-    layout: _Layout, spacing: FloatArray, fwhm_mm: float, known: _Layout | None, known_spread: list[Float32Array] | None
+    layout: Layout, spacing: FloatArray, fwhm_mm: float, known: Layout | None, known_spread: list[Float32Array] | None
 ) -> list[Float32Array]:
     """Blurred occupancies; those that equal a known layout's are reused."""
 
@@ -453,14 +302,14 @@ def _spread(
         return list(pool.map(one, range(len(layout.maps))))
 
 
-def _noise(layout: _Layout, counts: Float32Array, errors: ErrorModel) -> list[float]:
+def _noise(layout: Layout, counts: Float32Array, errors: ErrorModel) -> list[float]:
     return [float(np.sqrt(errors.noise_factor * np.sum(test.astype(np.float64) ** 2 * counts))) for test in layout.tests]
 
 
 def _add_lung_changes(
     changes: dict[str, tuple[FloatArray, FloatArray]],
     image: ScoutImage,
-    layout: _Layout,
+    layout: Layout,
     centre: Recovered,
     base: _State,
     spread: list[Float32Array],
@@ -476,7 +325,7 @@ def _add_lung_changes(
         moved = _state(attrs.evolve(centre, concentration=scaled), layout, image.counts.grid.voxel_volume_ml)
         changes["lung_quantification"] = (moved.shares - base.shares, none)
         tests = list(layout.tests)
-        tests[n] = _lung_test(image, (layout.maps[n] > 0).astype(np.float32), 35.0)
+        tests[n] = lung_test(image, (layout.maps[n] > 0).astype(np.float32), 35.0)
         wider = solve(image.counts.counts, attrs.evolve(layout, tests=tuple(tests)).regions(), spread, centre.fwhm_mm)
         moved = _state(wider, layout, image.counts.grid.voxel_volume_ml)
         changes["lung_distribution"] = (moved.shares - base.shares, none)
@@ -484,7 +333,7 @@ def _add_lung_changes(
 
 def _add_unevenness(
     changes: dict[str, tuple[FloatArray, FloatArray]],
-    layout: _Layout,
+    layout: Layout,
     centre: Recovered,
     base: _State,
     counts: Float32Array,
@@ -516,7 +365,7 @@ def _add_unevenness(
 
 def _assembled(
     image: ScoutImage,
-    layout: _Layout,
+    layout: Layout,
     centre: Recovered,
     base: _State,
     changes: dict[str, tuple[FloatArray, FloatArray]],
