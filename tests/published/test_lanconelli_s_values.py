@@ -69,5 +69,7 @@ def test_the_wrong_density_fails_the_comparison():
 @pytest.mark.parametrize("side_mm", SIDES)
 def test_the_table_is_the_published_file(shared_data, side_mm):
     text = (shared_data / "svalues_lanconelli" / f"90Y{side_mm:g}mmsoft.txt").read_text("latin-1")
-    rows = {tuple(int(x) for x in line.split()[:3]): float(line.split()[3]) for line in text.splitlines()[2:] if len(line.split()) == 4}
+    rows = {
+        tuple(int(x) for x in line.split()[:3]): float(line.split()[3]) for line in text.splitlines()[2:] if len(line.split()) == 4
+    }
     assert {name: rows[offset] for name, offset in OFFSETS.items()} == PUBLISHED[side_mm]
