@@ -160,9 +160,15 @@ def plan(
     indication: Annotated[Indication, typer.Option(help="Tumour type.")] = Indication.NET,
     setting: Annotated[str, typer.Option(help="Setting of the product's limits; the strictest where left out.")] = "",
     intent: Annotated[Intent, typer.Option(help="What the activity is chosen for.")] = Intent.UP_TO_LIMITS,
-    target: Annotated[list[str] | None, typer.Option(metavar="STRUCTURE=GY", help="Mean dose to reach; repeatable.")] = None,
-    limit: Annotated[list[str] | None, typer.Option(metavar="STRUCTURE=GY", help="Mean dose not to exceed; repeatable.")] = None,
-    activity: Annotated[list[str] | None, typer.Option(metavar="TERRITORY=GBQ", help="With --intent given; repeatable.")] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="STRUCTURE=GY", help="Mean dose to reach, e.g. tumour=120; repeatable.")
+    ] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(metavar="STRUCTURE=GY", help="Mean dose not to exceed, e.g. normal_liver=40; repeatable.")
+    ] = None,
+    activity: Annotated[
+        list[str] | None, typer.Option(metavar="TERRITORY=GBQ", help="With --intent given: one for each territory.")
+    ] = None,
     engine: Annotated[Engine, typer.Option(help="Engine for voxel dose and DVH.")] = Engine.KERNEL_DENSITY,
     dose_constant: Annotated[str, typer.Option(help="Name of the dose constant; the nuclide's default where left out.")] = "",
     residual: Annotated[float | None, typer.Option(min=0.0, max=0.5, help="Share that stays in vial and tubing, 0 to 0.5.")] = None,
