@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,12 +86,19 @@ def _svg(figure: Figure) -> bytes:
     return text[text.index("<svg") :].encode()
 
 
+def _box_corners_mm(mask: Mask) -> FloatArray:
+    """LPS positions of the outermost voxels' box, shape (8, 3); by projections, so that no list of voxels is made."""
+    filled = [np.flatnonzero(mask.inside.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    ends = [(int(found[0]), int(found[-1])) for found in filled]
+    return np.asarray(mask.grid.lps_mm(np.array(list(itertools.product(*ends)))), dtype=np.float64)
+
+
 def _field(masks: Sequence[Mask], grid: Grid) -> tuple[FloatArray, FloatArray]:
     corners = grid.corners_mm()
     low, high = corners.min(axis=0), corners.max(axis=0)
     body = [mask for mask in masks if mask.structure.kind is StructureKind.BODY and mask.voxels]
     if body:
-        points = body[0].grid.lps_mm(np.argwhere(body[0].inside)[:: max(1, body[0].voxels // 20000)])
+        points = _box_corners_mm(body[0])
         low, high = np.maximum(low, points.min(axis=0) - 10.0), np.minimum(high, points.max(axis=0) + 10.0)
     return low, high
 
@@ -108,7 +116,7 @@ def _planes(pictures: PlanPictures) -> list[Plane]:
 
 
 def _contour(axes: Axes, mask: Mask, plane: Plane, style: Any) -> bool:
-    drawn = sample(mask.inside.astype(np.float32), mask.grid, plane, outside=0.0)
+    drawn = sample(mask.inside, mask.grid, plane, outside=0.0)
     if drawn.max() < 0.5:
         return False
     colour = STRUCTURE_COLOURS.get(mask.structure.kind, OKABE_ITO["grey"])

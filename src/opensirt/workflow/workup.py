@@ -258,7 +258,8 @@ def _share_numbers(uptake: CompartmentUptake) -> list[ReportedNumber]:
 def _volume_numbers(scene: Scene, uptake: CompartmentUptake) -> list[ReportedNumber]:
     """Volume and mass of every structure that doses are reported for."""
     numbers = []
-    rows = [(c.key, c.volume_ml) for c in uptake.compartments if c.kind in (StructureKind.TUMOUR, StructureKind.NORMAL_LIVER)]
+    shown = (StructureKind.TUMOUR, StructureKind.NORMAL_LIVER, StructureKind.EXTRAHEPATIC)
+    rows = [(c.key, c.volume_ml) for c in uptake.compartments if c.kind in shown]
     normal = [c for c in uptake.compartments if c.kind is StructureKind.NORMAL_LIVER]
     if normal:
         rows.append(
