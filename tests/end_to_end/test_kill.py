@@ -17,8 +17,10 @@ from opensirt.record.events import EventKind
 from opensirt.store.case_folder import open_case
 
 KILLS = 20
-LONGEST_WAIT_S = 0.6
-"""The writer below takes 10 ms (memory disk) to 250 ms (busy disk) for a round: kills fall into every part of the first rounds."""
+MOST_ROUNDS = 2
+LONGEST_WAIT_S = 0.2
+"""A writer is killed up to this long after its last counted round. A round takes 10 ms (memory disk) to 250 ms (busy disk), so kills fall
+into every part of it."""
 
 WRITER = """
 import sys
@@ -54,14 +56,17 @@ for number in range(10_000):
 """
 
 
-def _killed_after(root: Path, seed: int, wait_s: float) -> int:
-    """Highest acknowledged event of a writer that was killed."""
+def _killed_after(root: Path, seed: int, rounds: int, wait_s: float) -> int:
+    """Highest acknowledged event of a writer that was killed after some rounds and a while."""
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(root), str(seed)], stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
     assert writer.stdout.readline() == "ready\n"
+    counted = "".join(writer.stdout.readline() for _ in range(rounds))
     time.sleep(wait_s)
     writer.send_signal(signal.SIGKILL)
-    rest = writer.communicate()[0]
+    rest = counted + writer.stdout.read()
+    writer.stdout.close()
+    writer.wait()
     acknowledged = [int(line) for line in rest.splitlines(keepends=True) if line.endswith("\n")]
     return max(acknowledged, default=0)
 
@@ -87,7 +92,9 @@ def test_a_killed_writer_leaves_everything_before_it_whole(tmp_path: Path):
     pick = random.Random(20261124)
     acknowledged = 0
     for seed in range(KILLS):
-        acknowledged = max(acknowledged, _killed_after(tmp_path, seed, pick.uniform(0.0, LONGEST_WAIT_S)))
+        acknowledged = max(
+            acknowledged, _killed_after(tmp_path, seed, pick.randint(0, MOST_ROUNDS), pick.uniform(0.0, LONGEST_WAIT_S))
+        )
         written = _check_whole(tmp_path, acknowledged)
     assert written > KILLS // 2  # the writers did write
     case = open_case(tmp_path / "case")
