@@ -43,6 +43,8 @@ THIN_BELOW_G_PER_ML = 0.6
 THIN_HOLDS_FRACTION = 0.99
 """Where the mean density is below 0.6 g/mL, the kernel ends at the radius that holds 99 % of the electrons' energy (7.9 mm·g/mL for
 Y-90) and is scaled to hold all of it: the last 1 % would take two thirds of the time."""
+OPEN_AIR_BELOW_G_PER_ML = 0.02
+"""Voxels below this density may be the air around the patient: ten times air, less than half of the thinnest lung."""
 MATTER_ABOVE_G_PER_ML = 0.1
 """Voxels above this density count in the mean density of the medium that carries the photon tail: tissue, not the air around it."""
 
@@ -194,7 +196,7 @@ class DensityKernel:
         pairs = _pairs(nuclide, spacing)
         report(0.1)
         factor = range_factor(rho)
-        open_air = air_around(rho)
+        open_air = air_around(rho, bq)
         dose, left = _superposed(bq, np.where(open_air, np.float32(SOFT_TISSUE_G_PER_ML), rho * factor), pairs, report)
         left += float(dose.sum(where=open_air, dtype=np.float64)) * SOFT_TISSUE_G_PER_ML
         dose *= factor
@@ -213,13 +215,15 @@ class DensityKernel:
         return EngineDose(DoseMap(dose, grid), book, self.name, self.version, SOFT_UNCERTAINTY, LUNG_UNCERTAINTY)
 
 
-def air_around(g_per_ml: Float32Array) -> BoolArray:
-    """Air that reaches the edge of the grid: around the body, not inside it.
+def air_around(g_per_ml: Float32Array, bq_per_ml: Float32Array) -> BoolArray:
+    """Air that reaches the edge of the grid and holds no activity: around the body, not inside it.
+
+    Lung, however thin, is not air: emphysema reads 0.05 g/mL, air 0.0012.
 
     Electrons that leave the body are followed as into tissue, and what they leave there is booked as having left: along straight paths
     it makes no difference to the body, and spares following them over decimetres of air.
     """
-    regions, count = label(g_per_ml <= MATTER_ABOVE_G_PER_ML)
+    regions, count = label((g_per_ml <= OPEN_AIR_BELOW_G_PER_ML) & (bq_per_ml <= 0.0))
     if count == 0:
         return np.zeros(g_per_ml.shape, dtype=np.bool_)
     at_edge = np.zeros(count + 1, dtype=np.bool_)
