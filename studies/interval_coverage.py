@@ -117,7 +117,7 @@ def headline_doses(workup: object, nuclide: str, given: Mapping[str, float]) -> 
     """Mean doses (Gy) by the headline method: recovered shares times the transport factor of the density-corrected kernel."""
     from opensirt.imaging.tissue import SOFT_TISSUE
     from opensirt.radioembolisation.dosimetry.influence import Masses, count_partition_influence, scaled, total_dose
-    from opensirt.radioembolisation.dosimetry.voxel import doses_per_gbq, transport_factors, unit_activity
+    from opensirt.radioembolisation.dosimetry.voxel import doses_per_gbq, transport_factors, transport_relative, unit_activity
     from opensirt.vocabulary.nuclides import nuclide_named
     from opensirt.workflow.workup import Workup
 
@@ -134,8 +134,9 @@ def headline_doses(workup: object, nuclide: str, given: Mapping[str, float]) -> 
     regions = (("normal_liver", normal), *((part.structure.key, part) for part in (*image.tumours, *image.lungs)))
     regions = tuple((key, region) for key, region in regions if key in base.gy_per_gbq)
     first = next(iter(kernel.values()))
-    relative = {k: (first.relative_lung_uncertainty if k == "lungs" else first.relative_kernel_uncertainty) for k, _ in regions}
-    headline = scaled(base, "headline", transport_factors(kernel, local, image.density, regions), relative)
+    factors = transport_factors(kernel, local, image.density, regions)
+    relative = {k: transport_relative(k, factors[k], first) for k, _ in regions}
+    headline = scaled(base, "headline", factors, relative)
     return {key: total_dose(headline, key, given) for key, _ in regions}
 
 

@@ -16,10 +16,18 @@ from opensirt.radioembolisation.dosimetry.influence import (
     partition_influence,
     scaled,
     territories_of,
+    total_dose,
 )
 from opensirt.radioembolisation.dosimetry.models import partition
-from opensirt.radioembolisation.dosimetry.voxel import combined, doses_per_gbq, mean_gy, transport_factors, unit_activity
-from opensirt.radioembolisation.planning.optimise import INTENTS, Plan, PlanProblem, given, optimise, unapplied_findings
+from opensirt.radioembolisation.dosimetry.voxel import (
+    combined,
+    doses_per_gbq,
+    mean_gy,
+    transport_factors,
+    transport_relative,
+    unit_activity,
+)
+from opensirt.radioembolisation.planning.optimise import INTENTS, Plan, PlanProblem, evaluate, given, optimise, unapplied_findings
 from opensirt.radioembolisation.transport.engines import ENGINES, engine_named
 from opensirt.radioembolisation.transport.result import EngineDose
 from opensirt.radioembolisation.treatment.proposal import VialOption
@@ -81,7 +89,9 @@ def _regions(workup: Workup) -> tuple[tuple[str, Occupancy], ...]:
     )
     normal = np.maximum(image.liver.fraction - tumours, np.float32(0.0))
     rows = [("normal_liver", attrs.evolve(image.liver, fraction=normal))]
-    rows += [(f"normal_liver.{t.structure.label}", attrs.evolve(t, fraction=normal * t.fraction)) for t in image.territories]
+    rows += [
+        (f"normal_liver.{t.structure.label}", attrs.evolve(t, fraction=np.minimum(normal, t.fraction))) for t in image.territories
+    ]
     rows += [(t.structure.key, t) for t in image.tumours]
     rows += [(t.structure.key, attrs.evolve(t, fraction=np.minimum(t.fraction, image.liver.fraction))) for t in image.territories]
     rows += [(lung.structure.key, lung) for lung in image.lungs]
@@ -222,9 +232,7 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     }
     factors = transport_factors(chosen, local, image.density, regions)
     first = next(iter(chosen.values()))
-    relative = {
-        key: (first.relative_lung_uncertainty if key == "lungs" else first.relative_kernel_uncertainty) for key, _ in regions
-    }
+    relative = {key: transport_relative(key, factors[key], first) for key, _ in regions}
     headline = scaled(base, f"recovered counts, {options.engine}", factors, relative)
     seen = _with_blur(seen, base)
     influences = {headline.model: headline, base.model: base, seen.model: seen, partition.NAME: partition_influence(uptake, masses)}
@@ -236,10 +244,11 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     activities = {territory: activity.value for territory, activity in plan.activities_gbq.items()}
     dose = combined(chosen, activities)
     vials, vial_findings = _vials(product, activities, at, options)
+    vial_findings = (*vial_findings, *_vial_dose_findings(problem, vials, product, options))
     report(1.0)
     return Planned(
         workup, product, constant, at, influences, engine_doses, plan, dose, regions, vials, rules,
-        (*findings, *vial_findings, *_plan_findings(plan, fed), *unapplied_findings(plan)), _focus(workup), sharp.counts_left_out, sharp.counts_used,
+        (*findings, *vial_findings, *_scout_findings(headline, plan), *_map_findings(dose, headline, plan, regions, workup), *_plan_findings(plan, fed), *unapplied_findings(plan)), _focus(workup), sharp.counts_left_out, sharp.counts_used,
     )  # fmt: skip
 
 
@@ -262,6 +271,30 @@ def _vials(
     message = "calibration day, hour and shelf life of vials were not read in a source · check the manufacturer's current instructions before ordering"
     findings.append(Finding("vials.unverified", Severity.WARNING, message, source=product.supply.source))
     return tuple(options_found), tuple(findings)
+
+
+def _vial_dose_findings(
+    problem: PlanProblem, vials: tuple[VialOption, ...], product: Product, options: PlanOptions
+) -> tuple[Finding, ...]:
+    """What the best fitting vials would do to the limits: a whole vial is given, not the planned activity."""
+    best: dict[str, VialOption] = {}
+    for vial in vials:
+        if vial.usable:
+            best.setdefault(vial.territory, vial)
+    if not best:
+        return ()
+    residual = product.residual_fraction.value if options.residual_fraction is None else options.residual_fraction
+    delivered = {t: best[t].activity_at_treatment_gbq * (1.0 - residual) if t in best else 0.0 for t in problem.tumours}
+    over = [
+        f"{o.structure} {o.dose.value:.1f} Gy against {o.rule.value_gy:g} Gy"
+        for o in evaluate(problem, delivered)
+        if o.rule.role is Role.LIMIT and o.dose.value > o.rule.value_gy * (1.0 + 1e-6)
+    ]
+    if not over:
+        return ()
+    chosen = ", ".join(f"{t}: {v.size_gbq:g} GBq of {v.calibrated_at:%d %b}" for t, v in best.items())
+    message = f"the best fitting vials ({chosen}), given whole at the planned instant, exceed a limit: {'; '.join(over)} · choose a smaller vial or a later hour"
+    return (Finding("vials.exceed_limit", Severity.CRITICAL, message),)
 
 
 def _plan_findings(plan: Plan, fed: Mapping[str, tuple[str, ...]]) -> tuple[Finding, ...]:
@@ -287,6 +320,47 @@ def _plan_findings(plan: Plan, fed: Mapping[str, tuple[str, ...]]) -> tuple[Find
                 )
             )
     return tuple(findings)
+
+
+def _scout_findings(headline: Influence, plan: Plan) -> tuple[Finding, ...]:
+    """What no interval of this plan holds, and what would be given outside the liver."""
+    message = (
+        "intervals hold how well the scout image was measured, not how well a scout predicts where the treatment goes: lesion doses predicted by MAA and "
+        "found after Ho-166 treatment differed by −164 to +197 Gy (95 % limits of agreement, 71 lesions) · verify after treatment"
+    )
+    findings = [Finding("plan.prediction_not_in_intervals", Severity.WARNING, message, source="Smits et al. 2020")]
+    activities = {territory: activity.value for territory, activity in plan.activities_gbq.items()}
+    for key in headline.structures():
+        if key.startswith("extrahepatic."):
+            dose = total_dose(headline, key, activities)
+            if dose.value > dose.standard_uncertainty and dose.value > 1.0:
+                message = f"this plan would give {dose.value:.0f} Gy to {key.partition('.')[2]} · find and close the vessel that feeds it before treatment"
+                findings.append(Finding("plan.extrahepatic_dose", Severity.CRITICAL, message, key))
+    return tuple(findings)
+
+
+MAP_AGREES_WITHIN_FRACTION = 0.05
+"""The dose map's mean of a structure may differ from the compartment model's by this much before it is pointed out."""
+
+
+def _map_findings(
+    dose: DoseMap, headline: Influence, plan: Plan, regions: tuple[tuple[str, Occupancy], ...], workup: Workup
+) -> tuple[Finding, ...]:
+    """Structures whose mean on the dose map (pictures, DVH, RTDOSE) differs from the number that is planned with."""
+    activities = {territory: activity.value for territory, activity in plan.activities_gbq.items()}
+    apart = []
+    for key, region in regions:
+        told = total_dose(headline, key, activities).value if key in headline.gy_per_gbq else 0.0
+        shown = mean_gy(dose, workup.scene.image.density, region)
+        if told > 0.0 and abs(shown / told - 1.0) > MAP_AGREES_WITHIN_FRACTION:
+            apart.append(f"{key} {shown:.1f} Gy on the map, {told:.1f} Gy planned with")
+    if not apart:
+        return ()
+    message = (
+        f"{'; '.join(apart)} · the map (pictures, DVH, RTDOSE) lays activity out voxel by voxel on the working grid, whose rim voxels are shared with "
+        "other tissue; the planned number rests on compartments and, for lung, on the CT's mass · read means from the table, shapes from the map"
+    )
+    return (Finding("dose.map_differs", Severity.NOTE, message),)
 
 
 def _focus(workup: Workup) -> tuple[float, float, float]:

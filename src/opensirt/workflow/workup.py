@@ -89,7 +89,15 @@ def compute_workup(study: LoadedStudy, options: WorkupOptions, report: Callable[
     if lungs:
         scene = attrs.evolve(scene, lungs_mass=with_contour(scene.lungs_mass, lungs[0].volume_ml))
     fed = perfusions(uptake)
+    known = {c.key for c in uptake.compartments}
+    small = [t for t in scene.image.tumours if t.structure.key not in known]
     findings = [*scene.findings, *uptake.findings, *extrahepatic_findings(scene.image, uptake), *perfusion_findings(uptake)]
+    for tumour in small:
+        message = (
+            f"{tumour.structure.key} holds {tumour.volume_ml:.2f} mL on the working grid, too little to tell its counts from its surroundings · it has no "
+            "dose in this plan and is taken out of normal liver · judge it on the images"
+        )
+        findings.append(Finding("tumour.too_small", Severity.WARNING, message, tumour.structure.key))
     numbers: list[ReportedNumber] = []
     lsf = Measured(0.0)
     if uptake.of_kind(StructureKind.LUNGS):

@@ -154,3 +154,30 @@ def transport_factors(
             row[territory] = mean_gy(result.dose, density, region) / below if below > 0.0 else 1.0
         factors[key] = row
     return factors
+
+
+LUNG_EXCHANGE_RELATIVE = 0.06
+"""Relative standard uncertainty of mean lung dose from what the density-corrected kernel misses at the liver's edge: at 4 mm it carries
+16 % too little from liver into lung of 0.26 g/mL (against a closed form), which is 1 % of lung dose at a shunt of 10 % and 7 % at 1 %."""
+
+
+def transport_relative(structure: str, factors: Mapping[str, float], result: EngineDose) -> float:
+    """Relative standard uncertainty of a structure's mean that comes from transport.
+
+    In lung most of the dose is the lung's own activity, which a kernel of the lung's density deposits rightly; uncertain is what crosses
+    its surface. The transport factor (mean over local deposition) says how much that is: the uncertainty is its distance from 1, at least
+    :data:`LUNG_EXCHANGE_RELATIVE`, at most what the engine states for lung.
+
+    Parameters
+    ----------
+    structure : str
+        Key of the structure.
+    factors : mapping
+        Its transport factor per position.
+    result : EngineDose
+        For the engine's own statement.
+    """
+    if structure != "lungs":
+        return result.relative_kernel_uncertainty
+    departure = max(abs(factor - 1.0) for factor in factors.values())
+    return float(min(result.relative_lung_uncertainty, np.hypot(LUNG_EXCHANGE_RELATIVE, departure)))

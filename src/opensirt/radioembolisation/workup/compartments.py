@@ -159,6 +159,10 @@ def _contour_changes(image: ScoutImage, errors: ErrorModel) -> dict[str, ScoutIm
         changes[f"contour.{lung.structure.key}"] = attrs.evolve(
             image, lungs=(*image.lungs[:n], bigger(lung), *image.lungs[n + 1 :])
         )
+    for n, organ in enumerate(image.extrahepatic):
+        changes[f"contour.{organ.structure.key}"] = attrs.evolve(
+            image, extrahepatic=(*image.extrahepatic[:n], bigger(organ), *image.extrahepatic[n + 1 :])
+        )
     return changes
 
 
@@ -259,12 +263,26 @@ def _rim(image: ScoutImage) -> Float32Array:
 
 
 def _sharpened(counts: Float32Array, layout: Layout, centre: Recovered, spread: list[Float32Array]) -> Float32Array:
-    """Counts × unblurred model / blurred model; 0 where the model holds next to nothing or a compartment came out negative."""
+    """Counts × unblurred model / blurred model; 0 where the model holds next to nothing or a compartment came out negative.
+
+    The ratio keeps a compartment's sum only as far as its uptake is even; each compartment is then brought to its recovered share of the whole, a voxel
+    of several compartments in proportion to what each contributes, so that maps and compartments tell the same.
+    """
     blurred_model, sharp_model = model(centre, spread), model(centre, layout.maps)
     recovered = np.zeros_like(counts)
     held = (blurred_model > 1e-6 * float(blurred_model.max())) & (sharp_model > 0.0)
     np.divide(counts * sharp_model, blurred_model, out=recovered, where=held)
-    return recovered
+    wanted = centre.concentration * np.array([float(m.sum(dtype=np.float64)) for m in layout.maps])
+    found = np.array([float(np.sum(m * recovered, dtype=np.float64)) for m in layout.maps])
+    scaled = np.array([kind is not StructureKind.OTHER for kind in layout.kinds]) & (wanted > 0.0) & (found > 0.0)
+    factor = np.ones(len(wanted))
+    factor[scaled] = wanted[scaled] / found[scaled] * (found[scaled].sum() / wanted[scaled].sum())
+    weighted = np.zeros_like(counts)
+    for n, occupancy in enumerate(layout.maps):
+        weighted += np.float32(centre.concentration[n] * factor[n]) * occupancy
+    scale = np.ones_like(counts)
+    np.divide(weighted, sharp_model, out=scale, where=held)
+    return recovered * np.maximum(scale, np.float32(0.0))
 
 
 def _edge_voxels(image: ScoutImage) -> npt.NDArray[np.bool_]:
@@ -373,7 +391,11 @@ def _assembled(
 ) -> CompartmentUptake:
     counts = image.counts.counts
     sizes = np.array([float(m.sum(dtype=np.float64)) for m in layout.maps])
-    seen = np.array([float(np.sum(m.astype(np.float64) * counts)) for m in layout.maps])
+    free_lung = np.minimum(
+        sum((lung.fraction for lung in image.lungs), np.float32(0.0)), np.maximum(1.0 - image.liver.fraction, 0.0)
+    )
+    plain = [free_lung if kind is StructureKind.LUNGS else m for kind, m in zip(layout.kinds, layout.maps, strict=True)]
+    seen = np.array([float(np.sum(m.astype(np.float64) * counts)) for m in plain])
     counted = np.array([kind is not StructureKind.OTHER for kind in layout.kinds])
     seen_total = float(seen[counted].sum())
     compartments = []

@@ -131,17 +131,27 @@ def seen_lung_shunt(uptake: CompartmentUptake) -> Measured:
 def projected_region(mask: Mask, view: CountsMap) -> BoolArray:
     """Pixels of a planar view behind which a structure lies, for views in the patient's frame; shape (rows, columns).
 
-    The view's rows and columns span its plane; positions along the beam do not matter.
+    A ray goes through the centre of every pixel, perpendicular to the view's plane; positions along it do not matter.
     """
     require_same_frame(mask.grid, view.grid, f"{mask.structure.key} and the planar view")
-    voxels = np.argwhere(mask.inside)
-    index = view.grid.index_kji(mask.grid.lps_mm(voxels))
-    rows, columns = view.grid.shape[1:]
-    at = np.rint(index[:, 1:]).astype(int)
-    inside = (at >= 0).all(axis=1) & (at[:, 0] < rows) & (at[:, 1] < columns)
-    region = np.zeros((rows, columns), dtype=bool)
-    region[at[inside, 0], at[inside, 1]] = True
-    return region
+    inside = np.argwhere(mask.inside)
+    region = np.zeros(view.grid.shape[1:], dtype=bool)
+    if len(inside) == 0:
+        return region
+    beam = np.cross(view.grid.directions[:, 1], view.grid.directions[:, 2])
+    depth_mm = mask.grid.lps_mm(inside) @ beam
+    step_mm = 0.5 * float(mask.grid.spacing_mm.min())
+    rows, columns = np.meshgrid(np.arange(region.shape[0]), np.arange(region.shape[1]), indexing="ij")
+    pixels_mm = view.grid.lps_mm(np.stack([np.zeros_like(rows), rows, columns], axis=-1).reshape(-1, 3))
+    in_plane = pixels_mm - np.outer(pixels_mm @ beam, beam)
+    sizes = np.array(mask.grid.shape)
+    hit = np.zeros(len(in_plane), dtype=bool)
+    for depth in np.arange(depth_mm.min(), depth_mm.max() + step_mm, step_mm):
+        at = np.rint(mask.grid.index_kji(in_plane + depth * beam)).astype(int)
+        valid = ((at >= 0) & (at < sizes)).all(axis=1) & ~hit
+        k, j, i = at[valid].T
+        hit[valid] = mask.inside[k, j, i]
+    return hit.reshape(region.shape)
 
 
 def planar_counts(anterior: CountsMap, posterior: CountsMap, liver: Mask, lungs: Mask) -> PlanarCounts:
