@@ -201,7 +201,9 @@ def test_thin_lung_that_reaches_the_edge_of_the_grid_is_lung():
     middle = tuple(n // 2 for n in shape)
     touching = _run(bq, np.full(shape, thin)).dose.dose_gy
     assert not air_around(np.full(shape, thin, np.float32), np.zeros(shape, np.float32)).any()
-    assert touching[middle] > 0.3 * Y90.dose_constant().value * 1e3 * 1e4 / 1e9 / thin  # electrons reach 130 mm: much leaves the block
+    assert (
+        touching[middle] > 0.3 * Y90.dose_constant().value * 1e3 * 1e4 / 1e9 / thin
+    )  # electrons reach 130 mm: much leaves the block
 
 
 def test_range_factors_are_those_of_the_kernels():
