@@ -31,7 +31,7 @@ COMPARTMENTS_VERSION = f"1 (recovery {RECOVERY_VERSION})"
 FIELD_EDGE_MM = 20.0
 """Reach of the camera's blur (FWHM up to 20 mm): nearer to a face of the field that cuts the liver, blur cannot be told from what is
 not seen."""
-REST_OF_SHIFT = 0.25
+REST_OF_SHIFT_FRACTION = 0.25
 """Part of the expected shift that no rigid shift explains: the liver's dome moves more than its lower edge. Assumed."""
 
 
@@ -237,7 +237,7 @@ def compartment_uptake(
 def _weighed_shift(blur: Blur, errors: ErrorModel) -> tuple[Measured, Measured, Measured]:
     """The shift found, weighed against what is expected (normal, mean 0): of little effect where the image tells it well."""
     expected = errors.registration_mm
-    rest = REST_OF_SHIFT * expected
+    rest = REST_OF_SHIFT_FRACTION * expected
     result = []
     for found, name in zip(blur.shift_mm, ("slice", "row", "column"), strict=True):
         u = float(np.hypot(found.standard_uncertainty, rest))
