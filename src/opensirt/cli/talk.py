@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import typer
 
 from opensirt.cli.exit_codes import ExitCode
+from opensirt.settings import read_settings
 from opensirt.vocabulary.errors import OpensirtError
 from opensirt.vocabulary.findings import Fault, Finding, Severity
 
@@ -69,6 +70,8 @@ def answer(
         Whether a result means that the input could not be used (an import without volumes, which still tells all faults).
     """
     try:
+        if manner.command != "doctor":  # which says itself what is wrong with them
+            read_settings()
         with progress(manner.command) as report:
             result = work(report)
         _print(result, lines, manner)

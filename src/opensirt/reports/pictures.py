@@ -53,6 +53,8 @@ STRUCTURE_COLOURS: Mapping[StructureKind, str] = {
     StructureKind.EXTRAHEPATIC: OKABE_ITO["orange"],
 }
 _DRAWN = (StructureKind.LIVER, StructureKind.LUNGS, StructureKind.TUMOUR, StructureKind.TERRITORY, StructureKind.EXTRAHEPATIC)
+_LESION_COLOURS = ("#D55E00", "#CC79A7", "#0072B2", "#000000", "#8C564B", "#E69F00", "#5B2C8A")
+"""Lesions in the DVH, told apart by colour and by line."""
 _LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
@@ -224,8 +226,11 @@ def dvh_svg(curves: Sequence[DvhCurve], engine: str, labels: Mapping[str, str]) 
     shown = [curve for curve in curves if curve.engine == engine]
     styles: dict[str, int] = {}
     handles = []
+    lesions = [curve.structure for curve in shown if curve.structure.startswith("tumour.")]
     for curve in shown:
         colour = structure_colour(curve.structure)
+        if curve.structure in lesions:
+            colour = _LESION_COLOURS[lesions.index(curve.structure) % len(_LESION_COLOURS)]
         order = styles.get(colour, 0)
         styles[colour] = order + 1
         style = _LINE_STYLES[order % len(_LINE_STYLES)]

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from opensirt.radioembolisation.treatment.proposal import ComparisonRow, PlanProposal
-from opensirt.reports.numbers import budget, interval_text, source_words, value_text
+from opensirt.reports.numbers import budget, interval_text, plain, source_words, value_text
 from opensirt.reports.pictures import PlanPictures, budget_svg, dose_slices_png, dvh_svg, emission_slices_png
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.provenance import ReportedNumber, Shape
@@ -117,6 +117,7 @@ def render_plan_report(proposal: PlanProposal, pictures: PlanPictures) -> str:
     }
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["instant"] = lambda at: f"{at:%a %d %b %Y, %H:%M} {_offset(at.utcoffset())}"
+    environment.filters["counted"] = lambda value: plain(value, 0 if abs(value) >= 100.0 else 2)
     environment.filters["day"] = lambda at: f"{at:%a %d %b, %H:%M} {_offset(at.utcoffset())}"
     template = environment.from_string((files("opensirt.reports") / "templates" / "plan.html.j2").read_text("utf-8"))
     text: str = template.render(

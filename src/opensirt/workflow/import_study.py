@@ -167,6 +167,13 @@ def _pair(study: ImportedStudy) -> tuple[ImportedVolume | None, ImportedVolume |
                 "use the CT of the hybrid scan"
             )
             findings.append(Finding("import.frames_differ", Severity.CRITICAL, message))
+    for volume, what, need in (
+        (ct, "CT", "contours, densities and masses rest on it"),
+        (emission, "emission image", "it tells where the particles go"),
+    ):
+        if volume is None:
+            message = f"no {what} could be read · {need}: this case cannot be planned · look at the faults, mend or add the series, and import again"
+            findings.append(Finding("import.incomplete", Severity.CRITICAL, message, what))
     return ct, emission, tuple(findings)
 
 

@@ -72,7 +72,6 @@ def run_plan(source: Path, options: PlanOptions, out: Path, report: Callable[[fl
         raise InvalidValue(f"{source.name!r} is not a folder", "", "give a case folder, or a folder of DICOM")
     at, findings = _instant(options)
     checked(options)
-    out.mkdir(parents=True, exist_ok=True)
     if (source / "case.json").exists():
         case = open_case(source)
     else:
@@ -99,6 +98,7 @@ def _pictures(study: LoadedStudy, planned: Planned) -> PlanPictures:
 
 def _keep(case: CaseFolder, study: LoadedStudy, planned: Planned, proposal: PlanProposal, html: str, out: Path) -> None:
     text = to_json(proposal, document.SCHEMA, document.VERSION)
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".plan-") as folder:
         ready = Path(folder)
         dicom = _dose_file(case, study.index.ct_sha256, planned.dose, ready / DOSE_DICOM)

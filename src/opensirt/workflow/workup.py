@@ -250,7 +250,7 @@ def _share_numbers(uptake: CompartmentUptake) -> list[ReportedNumber]:
             numbers.append(
                 ReportedNumber(
                     f"workup.recovery.{c.label}",
-                    f"Recovery coefficient, {c.label}",
+                    f"Apparent recovery, {c.label} (spill-in included)",
                     recovery,
                     "1",
                     "RC = concentration seen / concentration recovered",
