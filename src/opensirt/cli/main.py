@@ -158,7 +158,12 @@ def plan(
         str, typer.Option(help="Planned instant of administration with offset: 2026-03-04T10:00:00+01:00.")
     ] = "",
     indication: Annotated[Indication, typer.Option(help="Tumour type.")] = Indication.NET,
-    setting: Annotated[str, typer.Option(help="Setting of the product's limits; the strictest where left out.")] = "",
+    setting: Annotated[
+        str,
+        typer.Option(
+            help="Setting of the product's limits; the strictest where left out. Glass: bilirubin-high, bilirubin-low; resin: bilobar-pretreated, bilobar, unilobar; ho166: bilobar, bilobar-good-function, unilobar."
+        ),
+    ] = "",
     intent: Annotated[Intent, typer.Option(help="What the activity is chosen for.")] = Intent.UP_TO_LIMITS,
     target: Annotated[
         list[str] | None, typer.Option(metavar="STRUCTURE=GY", help="Mean dose to reach, e.g. tumour=120; repeatable.")

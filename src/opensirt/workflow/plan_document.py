@@ -24,6 +24,7 @@ from opensirt.radioembolisation.treatment.proposal import (
     StructureSummary,
 )
 from opensirt.vocabulary.findings import Finding
+from opensirt.vocabulary.limits import SETTINGS
 from opensirt.vocabulary.measured import Measured, propagate
 from opensirt.vocabulary.provenance import Constant, Input, ReportedNumber
 from opensirt.vocabulary.units import G_PER_KG
@@ -244,6 +245,23 @@ def _structures(workup: Workup) -> tuple[StructureSummary, ...]:
     return tuple(unique[key] for key in dict.fromkeys(row.key for row in rows))
 
 
+def _parameters(options: PlanOptions, planned: Planned, workup: Workup) -> tuple[tuple[str, str], ...]:
+    """Every setting with the value that was in force; what nobody stated is shown as resolved."""
+    residual = planned.product.residual_fraction
+    spacing = " × ".join(f"{s:.4g}" for s in workup.scene.grid.spacing_mm)
+    resolved = {
+        "treatment_at": planned.treatment_at.isoformat(),
+        "setting": options.setting or f"{SETTINGS[options.product][0]} (strictest, not stated)",
+        "dose_constant": planned.constant.name,
+        "residual_fraction": f"{residual.value:g} ({residual.source})"
+        if options.residual_fraction is None
+        else f"{options.residual_fraction:g}",
+        "workup.spacing_mm": spacing,
+    }
+    rows = tuple((name, resolved.get(name, value)) for name, value in parameters_of(options))
+    return tuple(row for row in rows if row[1] not in ("[]", "{}"))
+
+
 @dataclass(frozen=True)
 class Stamp:
     """Which case a document belongs to, which program wrote it, and when."""
@@ -327,5 +345,5 @@ def assemble(stamp: Stamp, workup: Workup, planned: Planned, options: PlanOption
         findings=tuple(dict.fromkeys((*extra, *workup.findings))),
         faults=workup.scene.study.index.faults,
         input_sha256=input_hashes(workup.scene.study.index),
-        parameters=parameters_of(options),
+        parameters=_parameters(options, planned, workup),
     )
