@@ -118,6 +118,7 @@ def headline_doses(workup: object, nuclide: str, given: Mapping[str, float]) -> 
     from opensirt.imaging.tissue import SOFT_TISSUE
     from opensirt.radioembolisation.dosimetry.influence import Masses, count_partition_influence, scaled, total_dose
     from opensirt.radioembolisation.dosimetry.voxel import doses_per_gbq, transport_factors, transport_relative, unit_activity
+    from opensirt.vocabulary.anatomy import StructureKind
     from opensirt.vocabulary.nuclides import nuclide_named
     from opensirt.workflow.workup import Workup
 
@@ -135,7 +136,8 @@ def headline_doses(workup: object, nuclide: str, given: Mapping[str, float]) -> 
     regions = tuple((key, region) for key, region in regions if key in base.gy_per_gbq)
     first = next(iter(kernel.values()))
     factors = transport_factors(kernel, local, image.density, regions)
-    relative = {k: transport_relative(k, factors[k], first) for k, _ in regions}
+    lung_share = sum(c.share.value for c in uptake.of_kind(StructureKind.LUNGS))
+    relative = {k: transport_relative(k, factors[k], first, lung_share_fraction=lung_share) for k, _ in regions}
     headline = scaled(base, "headline", factors, relative)
     return {key: total_dose(headline, key, given) for key, _ in regions}
 

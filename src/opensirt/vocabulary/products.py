@@ -66,7 +66,12 @@ GLASS = Product(
     bq_per_sphere_range=(1250.0, 2500.0),
     diameter_um=(20.0, 30.0),
     residual_fraction=Constant(
-        "glass.residual", 0.0061, "1", "Hoang et al., J Vasc Interv Radiol: median of 345 glass administrations", 0.01
+        "glass.residual",
+        0.0061,
+        "1",
+        "Hoang et al., J Vasc Interv Radiol (345 glass, 317 resin administrations); which median belongs to which product: not certain",
+        0.01,
+        Mark.UNVERIFIED,
     ),
     supply=VialSupply(
         sizes_gbq=(3.0, 5.0, 7.0, 10.0, 15.0, 20.0),
@@ -88,7 +93,12 @@ RESIN = Product(
     bq_per_sphere_range=(40.0, 80.0),
     diameter_um=(20.0, 60.0),
     residual_fraction=Constant(
-        "resin.residual", 0.0301, "1", "Hoang et al., J Vasc Interv Radiol: median of 317 resin administrations", 0.03
+        "resin.residual",
+        0.0301,
+        "1",
+        "Hoang et al., J Vasc Interv Radiol (345 glass, 317 resin administrations); which median belongs to which product: not certain",
+        0.03,
+        Mark.UNVERIFIED,
     ),
     supply=None,
 )

@@ -232,7 +232,8 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     }
     factors = transport_factors(chosen, local, image.density, regions)
     first = next(iter(chosen.values()))
-    relative = {key: transport_relative(key, factors[key], first) for key, _ in regions}
+    lung_share = sum(c.share.value for c in uptake.of_kind(StructureKind.LUNGS))
+    relative = {key: transport_relative(key, factors[key], first, lung_share_fraction=lung_share) for key, _ in regions}
     headline = scaled(base, f"recovered counts, {options.engine}", factors, relative)
     seen = _with_blur(seen, base)
     influences = {headline.model: headline, base.model: base, seen.model: seen, partition.NAME: partition_influence(uptake, masses)}

@@ -156,17 +156,18 @@ def transport_factors(
     return factors
 
 
-LUNG_EXCHANGE_RELATIVE = 0.06
-"""Relative standard uncertainty of mean lung dose from what the density-corrected kernel misses at the liver's edge: at 4 mm it carries
-16 % too little from liver into lung of 0.26 g/mL (against a closed form), which is 1 % of lung dose at a shunt of 10 % and 7 % at 1 %."""
+LUNG_INFLOW_DEFICIT_FRACTION = 7e-4
+"""What the density-corrected kernel at 4 mm misses of the energy that crosses from liver into lung of 0.26 g/mL (16 % of it, against a
+closed form), as a fraction of all energy emitted in the patient: 7 % of lung dose at a lung share of 1 %, 0.7 % at 10 %."""
 
 
-def transport_relative(structure: str, factors: Mapping[str, float], result: EngineDose) -> float:
+def transport_relative(structure: str, factors: Mapping[str, float], result: EngineDose, *, lung_share_fraction: float) -> float:
     """Relative standard uncertainty of a structure's mean that comes from transport.
 
     In lung most of the dose is the lung's own activity, which a kernel of the lung's density deposits rightly; uncertain is what crosses
-    its surface. The transport factor (mean over local deposition) says how much that is: the uncertainty is its distance from 1, at least
-    :data:`LUNG_EXCHANGE_RELATIVE`, at most what the engine states for lung.
+    its surface. The transport factor (mean over local deposition) says how much that is on balance: its distance from 1 is taken as the
+    half-width of a uniform distribution (/√3). Beside it stands what the engine is known to miss of the liver's energy, which weighs the
+    more the smaller the shunt. Together at most what the engine states for lung.
 
     Parameters
     ----------
@@ -176,8 +177,11 @@ def transport_relative(structure: str, factors: Mapping[str, float], result: Eng
         Its transport factor per position.
     result : EngineDose
         For the engine's own statement.
+    lung_share_fraction : float
+        Share of the activity in lung, above 0.
     """
     if structure != "lungs":
         return result.relative_kernel_uncertainty
-    departure = max(abs(factor - 1.0) for factor in factors.values())
-    return float(min(result.relative_lung_uncertainty, np.hypot(LUNG_EXCHANGE_RELATIVE, departure)))
+    departure = max(abs(factor - 1.0) for factor in factors.values()) / np.sqrt(3.0)
+    inflow = LUNG_INFLOW_DEFICIT_FRACTION / max(lung_share_fraction, LUNG_INFLOW_DEFICIT_FRACTION)
+    return float(min(result.relative_lung_uncertainty, np.hypot(inflow, departure)))
