@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -95,3 +96,8 @@ def need() -> Callable[[bool, str], None]:
             skip_or_fail(reason)
 
     return check
+
+
+settings.register_profile("steady", derandomize=True)
+"""The same examples in every run, so that a red suite means a changed program. To look for new ones: HYPOTHESIS_PROFILE=default pytest …"""
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))

@@ -30,7 +30,9 @@ RATIOS = st.floats(0.2, 30.0)
 GIGABECQUERELS = st.floats(0.05, 10.0)
 CONSTANTS = st.sampled_from([49.38, 49.67, 49.8, 50.0, 15.87])
 COUNTS = st.dictionaries(
-    st.sampled_from(["tumour.T1", "tumour.T2", "normal_liver", "extrahepatic.stomach"]), st.floats(0.0, 1e6), min_size=1
+    st.sampled_from(["tumour.T1", "tumour.T2", "normal_liver", "extrahepatic.stomach"]),
+    st.one_of(st.just(0.0), st.floats(1e-3, 1e6)),
+    min_size=1,
 )
 partitions = st.builds(partition.PartitionInputs, KILOGRAMS, KILOGRAMS, RATIOS, SHUNTS, st.floats(0.3, 1.5))
 monos = st.builds(mono.MonoInputs, KILOGRAMS, SHUNTS, st.floats(0.0, 0.3))
