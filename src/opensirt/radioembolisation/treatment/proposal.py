@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Fault, Finding
 from opensirt.vocabulary.provenance import ReportedNumber
 
@@ -116,6 +117,72 @@ class StructureSummary:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One cell of a table: plain text, or the key of a number of the plan (then the text is empty)."""
+
+    text: str = ""
+    number_key: str = ""
+
+
+@dataclass(frozen=True)
+class PlanTable:
+    """A table of the plan: models against each other, metrics with intervals, radiobiology, orders, late effects, eligibility.
+
+    Attributes
+    ----------
+    key : str
+        Stable name: ``"models"``, ``"model_reasons"``, ``"dvh_metrics"``, ``"radiobiology"``, ``"order"``, ``"schedule"``,
+        ``"late_effects"``, ``"eligibility"``.
+    title : str
+        Heading for people.
+    columns : tuple of str
+        Column heads, with units.
+    rows : tuple of tuple of Cell
+        Each as long as ``columns``.
+    note : str
+        What a reader must know to read it rightly.
+    sources : tuple of str
+        Literature.
+    """
+
+    key: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+    sources: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        wrong = [n for n, row in enumerate(self.rows, start=1) if len(row) != len(self.columns)]
+        if wrong:
+            raise InvalidValue(
+                f"table {self.key!r} has rows {wrong} that are not {len(self.columns)} cells long", "", "give one cell per column"
+            )
+
+
+@dataclass(frozen=True)
+class BudgetShare:
+    """One source of uncertainty of a number: its share of the variance, and what would make it smaller.
+
+    ``halved_interval_fraction`` is the width of the 90 % interval, relative to the present one, if this source were halved.
+    """
+
+    source: str
+    label: str
+    variance_share: float
+    halved_interval_fraction: float
+    remedy: str
+
+
+@dataclass(frozen=True)
+class UncertaintyBudget:
+    """Budget of one number, largest share first."""
+
+    number_key: str
+    shares: tuple[BudgetShare, ...]
+
+
+@dataclass(frozen=True)
 class PlanProposal:
     """Everything a person needs to check a plan line by line."""
 
@@ -148,6 +215,8 @@ class PlanProposal:
     """(role, hash) of every volume and structure that went in."""
     parameters: tuple[tuple[str, str], ...]
     """(name, value) of every setting that was in force."""
+    tables: tuple[PlanTable, ...] = ()
+    budgets: tuple[UncertaintyBudget, ...] = ()
 
     def number(self, key: str) -> ReportedNumber:
         """The number of that key.
