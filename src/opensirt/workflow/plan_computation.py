@@ -22,6 +22,7 @@ from opensirt.radioembolisation.dosimetry.models import partition
 from opensirt.radioembolisation.dosimetry.voxel import (
     combined,
     doses_per_gbq,
+    lung_dose_per_gbq,
     mean_gy,
     transport_factors,
     transport_relative,
@@ -29,7 +30,7 @@ from opensirt.radioembolisation.dosimetry.voxel import (
 )
 from opensirt.radioembolisation.planning.optimise import INTENTS, Plan, PlanProblem, evaluate, given, optimise, unapplied_findings
 from opensirt.radioembolisation.transport.engines import ENGINES, engine_named
-from opensirt.radioembolisation.transport.result import EngineDose
+from opensirt.radioembolisation.transport.result import EngineDose, silent
 from opensirt.radioembolisation.treatment.proposal import VialOption
 from opensirt.radioembolisation.treatment.vials import vial_options
 from opensirt.vocabulary.anatomy import StructureKind
@@ -220,14 +221,18 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     regions = _regions(workup)
     sharp = unit_activity(image, uptake, uptake.recovered_counts, product.nuclide, at)
     plain = unit_activity(image, uptake, image.counts.counts, product.nuclide, at)
-    local = doses_per_gbq(sharp, image.density, constant, "local", lambda x: report(0.1 * x))
+    lungs = {name: lung_dose_per_gbq(sharp, image.density, constant, name) for name in ENGINES}
+    report(0.1)
+    local = doses_per_gbq(sharp, image.density, constant, "local", silent, lungs=lungs["local"])
     chosen = (
         local
         if options.engine == "local"
-        else doses_per_gbq(sharp, image.density, constant, options.engine, lambda x: report(0.1 + 0.2 * x))
+        else doses_per_gbq(
+            sharp, image.density, constant, options.engine, lambda x: report(0.1 + 0.2 * x), lungs=lungs[options.engine]
+        )
     )
     engine_doses = {
-        name: doses_per_gbq(plain, image.density, constant, name, lambda x, n=n: report(0.3 + 0.2 * (n + x)))  # type: ignore[misc]
+        name: doses_per_gbq(plain, image.density, constant, name, lambda x, n=n: report(0.3 + 0.2 * (n + x)), lungs=lungs[name])  # type: ignore[misc]
         for n, name in enumerate(ENGINES)
     }
     factors = transport_factors(chosen, local, image.density, regions)

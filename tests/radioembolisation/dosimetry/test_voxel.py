@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from opensirt.radioembolisation.dosimetry.voxel import combined, doses_per_gbq, mean_gy, transport_factors, unit_activity
+from opensirt.radioembolisation.dosimetry.voxel import (
+    combined,
+    doses_per_gbq,
+    lung_dose_per_gbq,
+    mean_gy,
+    transport_factors,
+    unit_activity,
+)
+from opensirt.radioembolisation.transport.engines import engine_named
 from opensirt.radioembolisation.transport.result import silent
 from opensirt.radioembolisation.workup.compartments import Compartment, CompartmentUptake, ScoutImage
 from opensirt.vocabulary.anatomy import Structure, StructureKind
@@ -156,3 +164,29 @@ def test_the_kernel_takes_dose_out_of_a_hot_tumour(image):
     kernel = doses_per_gbq(unit, image.density, Y90.dose_constant(), "kernel", silent)
     factor = transport_factors(kernel, local, image.density, (("tumour.T1", TUMOUR),))["tumour.T1"]["right"]
     assert 0.6 < factor < 0.98
+
+
+SUM_OF_PARTS_RELATIVE = 1e-5
+"""Single precision: the sum of two doses against the dose of the sum."""
+
+
+@pytest.mark.parametrize("engine", ["local", "kernel", "kernel-density"])
+def test_lungs_spread_once_give_the_dose_of_the_whole_activity(engine: str) -> None:
+    image = _image()
+    unit = unit_activity(image, _uptake(0.07), image.counts.counts, Y90, AT)
+    constant = Y90.dose_constant()
+    assert unit.lungs is not None
+    doses = doses_per_gbq(
+        unit, image.density, constant, engine, silent, lungs=lung_dose_per_gbq(unit, image.density, constant, engine)
+    )
+    for territory, whole in unit.maps.items():
+        expected = engine_named(engine).dose(whole, image.density, constant, silent)
+        found = doses[territory]
+        np.testing.assert_allclose(
+            found.dose.dose_gy, expected.dose.dose_gy, rtol=1e-3, atol=SUM_OF_PARTS_RELATIVE * expected.dose.dose_gy.max()
+        )
+        assert found.energy.emitted_j == pytest.approx(expected.energy.emitted_j, rel=SUM_OF_PARTS_RELATIVE)
+        assert found.energy.deposited_j == pytest.approx(expected.energy.deposited_j, rel=SUM_OF_PARTS_RELATIVE)
+        assert found.energy.left_grid_j == pytest.approx(
+            expected.energy.left_grid_j, rel=1e-3, abs=1e-4 * expected.energy.emitted_j
+        )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from opensirt.radioembolisation.transport.engines import engine_named
-from opensirt.radioembolisation.transport.result import EngineDose
+from opensirt.radioembolisation.transport.result import EngineDose, added, silent
 from opensirt.radioembolisation.workup.compartments import CompartmentUptake, ScoutImage
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.errors import InvalidValue
@@ -21,7 +21,7 @@ from opensirt.vocabulary.volumes import ActivityMap, DensityMap, DoseMap, Occupa
 
 Float32Array = npt.NDArray[np.float32]
 
-VOXEL_DOSE_VERSION = "1"
+VOXEL_DOSE_VERSION = "2"
 SPILL_REACH_MM = 20.0
 """Counts within this distance of the liver, outside lung and named organs, are taken as blurred out of it and go to the nearest
 territory: 1.5 widths of a camera with 13 mm FWHM."""
@@ -29,11 +29,30 @@ territory: 1.5 widths of a camera with 13 mm FWHM."""
 
 @attrs.frozen(eq=False)
 class UnitActivity:
-    """Activity maps for 1 GBq delivered at each position, and the counts behind them that were left out."""
+    """Activity for 1 GBq delivered at each position, in two parts, and the counts behind it that were left out.
 
-    maps: Mapping[str, ActivityMap]
+    Attributes
+    ----------
+    own : mapping of str to ActivityMap
+        Per territory what liver and extrahepatic organs hold.
+    lungs : ActivityMap or None
+        What the lungs hold: the same map for every position, so that an engine need spread it but once. ``None`` without a shunt.
+    counts_used, counts_left_out : float
+        Counts laid out, and counts further away.
+    """
+
+    own: Mapping[str, ActivityMap]
+    lungs: ActivityMap | None
     counts_used: float
     counts_left_out: float
+
+    @property
+    def maps(self) -> dict[str, ActivityMap]:
+        """The whole activity per territory: 1 GBq each."""
+        if self.lungs is None:
+            return dict(self.own)
+        shunted = self.lungs.bq_per_ml
+        return {t: attrs.evolve(part, bq_per_ml=part.bq_per_ml + shunted) for t, part in self.own.items()}
 
 
 def _nearest_territory(image: ScoutImage) -> npt.NDArray[np.int16]:
@@ -74,7 +93,8 @@ def unit_activity(
     """
     grid = image.counts.grid
     label = _nearest_territory(image)
-    common = np.zeros(grid.shape, dtype=np.float64)
+    shunted = np.zeros(grid.shape, dtype=np.float64)
+    organs = np.zeros(grid.shape, dtype=np.float64)
     taken = 0.0
     for organ in (*image.lungs, *image.extrahepatic):
         share = max(0.0, uptake.compartment(organ.structure.key).share.value) if _has(uptake, organ.structure.key) else 0.0
@@ -82,9 +102,13 @@ def unit_activity(
         weight = organ.fraction * (image.density.g_per_ml if is_lung else counts)
         weight = np.where(image.liver.fraction >= 0.5, 0.0, weight).astype(np.float64)
         if share > 0.0 and weight.sum() > 0.0:
-            common += weight * (share / weight.sum())
+            (shunted if is_lung else organs)[...] += weight * (share / weight.sum())
             taken += share
-    maps = {}
+
+    def as_activity(per_voxel: npt.NDArray[np.float64]) -> ActivityMap:
+        return ActivityMap((per_voxel * (BQ_PER_GBQ / grid.voxel_volume_ml)).astype(np.float32), grid, nuclide, at)
+
+    own = {}
     used = 0.0
     for number, territory in enumerate(image.territories, start=1):
         part = np.where(label == number, counts, np.float32(0.0)).astype(np.float64)
@@ -94,25 +118,49 @@ def unit_activity(
                 f"territory {territory.structure.label!r} holds no counts", "", "check its contour and the emission image"
             )
         used += total
-        per_voxel = common + part * ((1.0 - taken) / total)
-        values = (per_voxel * (BQ_PER_GBQ / grid.voxel_volume_ml)).astype(np.float32)
-        maps[territory.structure.label] = ActivityMap(values, grid, nuclide, at)
-    return UnitActivity(maps, used, float(counts.sum(dtype=np.float64)) - used)
+        own[territory.structure.label] = as_activity(organs + part * ((1.0 - taken) / total))
+    lungs = as_activity(shunted) if shunted.any() else None
+    return UnitActivity(own, lungs, used, float(counts.sum(dtype=np.float64)) - used)
 
 
 def _has(uptake: CompartmentUptake, key: str) -> bool:
     return any(compartment.key == key for compartment in uptake.compartments)
 
 
+def lung_dose_per_gbq(activity: UnitActivity, density: DensityMap, constant: DoseConstant, engine: str) -> EngineDose | None:
+    """Dose of what the lungs hold of 1 GBq, by one engine; ``None`` without a shunt."""
+    if activity.lungs is None:
+        return None
+    return engine_named(engine).dose(activity.lungs, density, constant, silent)
+
+
 def doses_per_gbq(
-    activity: UnitActivity, density: DensityMap, constant: DoseConstant, engine: str, report: Callable[[float], None]
+    activity: UnitActivity,
+    density: DensityMap,
+    constant: DoseConstant,
+    engine: str,
+    report: Callable[[float], None],
+    *,
+    lungs: EngineDose | None = None,
 ) -> dict[str, EngineDose]:
-    """Run one engine for 1 GBq at each position."""
+    """Run one engine for 1 GBq at each position: dose is linear in activity, so the lungs' part is spread once and added.
+
+    Parameters
+    ----------
+    activity : UnitActivity
+        What each position delivers.
+    density, constant, engine, report
+        As engines take them.
+    lungs : EngineDose, optional
+        Dose of ``activity.lungs`` by this engine where it is known already (:func:`lung_dose_per_gbq`).
+    """
     chosen = engine_named(engine)
+    shunted = lung_dose_per_gbq(activity, density, constant, engine) if lungs is None else lungs
     result = {}
-    count = len(activity.maps)
-    for n, (territory, map_) in enumerate(activity.maps.items()):
-        result[territory] = chosen.dose(map_, density, constant, lambda x, n=n: report((n + x) / count))  # type: ignore[misc]
+    count = len(activity.own)
+    for n, (territory, part) in enumerate(activity.own.items()):
+        dose = chosen.dose(part, density, constant, lambda x, n=n: report((n + x) / count))  # type: ignore[misc]
+        result[territory] = dose if shunted is None else added(dose, shunted)
     return result
 
 

@@ -63,6 +63,27 @@ class EngineDose:
     """The same for mean doses in lung."""
 
 
+def added(first: EngineDose, second: EngineDose) -> EngineDose:
+    """Dose of two activities together, from the dose of each: engines are linear.
+
+    Raises
+    ------
+    InvalidValue
+        If they come from different engines.
+    """
+    if (first.engine, first.version) != (second.engine, second.version):
+        raise InvalidValue(f"doses by {first.engine} and {second.engine} are added", "", "compute both with one engine")
+    require_same_grid(first.dose.grid, second.dose.grid, "two doses")
+    one, other = first.energy, second.energy
+    book = EnergyBook(
+        one.emitted_j + other.emitted_j,
+        one.deposited_j + other.deposited_j,
+        one.left_grid_j + other.left_grid_j,
+        one.rounded_j + other.rounded_j,
+    )
+    return attrs.evolve(first, dose=DoseMap(first.dose.dose_gy + second.dose.dose_gy, first.dose.grid), energy=book)
+
+
 class DoseEngine(Protocol):
     """An engine turns activity at administration into dose after full decay."""
 
