@@ -132,7 +132,7 @@ def test_spheres_of_a_vial():
 
 @pytest.mark.parametrize("product", [RESIN, HOLMIUM])
 def test_products_without_a_supply_say_so(product):
-    with pytest.raises(UnsupportedInput, match="not modelled"):
+    with pytest.raises(UnsupportedInput, match="not given whole"):
         vial_options(product, "r", 2.0, utc(2026, 6, 10, 8))
 
 
