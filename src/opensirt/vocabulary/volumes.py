@@ -169,6 +169,22 @@ class DoseMap:
 
 
 @attrs.frozen(eq=False, slots=False)
+class BedMap:
+    """Biologically effective dose in Gy of one tissue, voxel by voxel; not negative, float32. Never an absorbed dose."""
+
+    bed_gy: Float32Array = attrs.field(converter=_float32)
+    grid: Grid
+
+    def __attrs_post_init__(self) -> None:
+        _check(self.bed_gy, self.grid, "a BED map")
+
+    @cached_property
+    def sha256(self) -> str:
+        """Content hash."""
+        return _hash("bed", self.grid, self.bed_gy)
+
+
+@attrs.frozen(eq=False, slots=False)
 class Mask:
     """Which voxels belong to a structure, as bool."""
 
