@@ -9,6 +9,7 @@ from typing import Any
 from opensirt.encoding import parse_json
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.workflow.calc import calc, calc_example, calc_list
+from opensirt.workflow.calc_explain import Explanation, explain
 
 
 def listed() -> dict[str, Any]:
@@ -22,13 +23,22 @@ def example_of(model: str) -> dict[str, Any]:
 
 
 def answer_calc(model: str, source: str) -> dict[str, Any]:
-    """The answer to the JSON in a file, or on stdin for ``-``.
+    """The answer to the JSON in a file, or on stdin for ``-``; to the example where no source is named.
 
     Raises
     ------
     InvalidValue
         If there is no such file, or it is no JSON.
     """
+    return calc(model, _payload(source) if source else calc_example(model))
+
+
+def explained(model: str, source: str) -> Explanation:
+    """The answer in words a physicist reads, of the same input as :func:`answer_calc`."""
+    return explain(model, _payload(source), "stated") if source else explain(model, calc_example(model), "example")
+
+
+def _payload(source: str) -> Any:
     if source == "-":
         data = sys.stdin.buffer.read()
     elif Path(source).is_file():
@@ -36,6 +46,6 @@ def answer_calc(model: str, source: str) -> dict[str, Any]:
     else:
         raise InvalidValue(f"there is no file {Path(source).name!r}", "", "check the path, or write - for stdin")
     try:
-        return calc(model, parse_json(data.decode("utf-8")))
+        return parse_json(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InvalidValue("the input is not UTF-8", f"byte {error.start}", "save it as UTF-8") from error

@@ -282,6 +282,9 @@ def calc(
     list_: Annotated[bool, typer.Option("--list", help="Name every formula.")] = False,
     example: Annotated[bool, typer.Option("--example", help="Print an input to start from.")] = False,
     input_: Annotated[str, typer.Option("--input", metavar="FILE|-", help="JSON file, or - for stdin.")] = "",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say it in words: equation, symbols, budget; of --input, or of the example.")
+    ] = False,
     json: AsJson = False,
     strict: Strict = False,
     debug: Debug = False,
@@ -290,18 +293,24 @@ def calc(
 
     Every number comes with interval, formula, constants and sources.
     """
-    if list_ == bool(model) or (model and example == bool(input_)):
-        raise typer.BadParameter("write: calc --list, calc MODEL --example, or calc MODEL --input FILE (or - for stdin)")
+    ways = (example, bool(input_))
+    if list_ == bool(model) or all(ways) or bool(model) != (any(ways) or explain):
+        raise typer.BadParameter(
+            "write: calc --list, calc MODEL --example, or calc MODEL --input FILE (or - for stdin); --explain says it in words"
+        )
 
-    def work(_: Report) -> dict[str, Any]:
-        from opensirt.cli.calc import answer_calc, example_of, listed
+    def work(_: Report) -> Any:
+        from opensirt.cli.calc import answer_calc, example_of, explained, listed
 
         if list_:
             return listed()
-        return example_of(model) if example else answer_calc(model, input_)
+        if explain and not json:
+            return explained(model, input_)
+        return example_of(model) if example and not explain else answer_calc(model, input_)
 
-    bare = example and not list_
-    answer(work, words.model_lines if list_ and not json else words.plain_lines, Manner("calc", json, strict, debug, bare=bare))
+    lines = words.model_lines if list_ and not json else words.explanation_lines if explain and not json else words.plain_lines
+    bare, whole = example and not list_ and not explain, explain and not json
+    answer(work, lines, Manner("calc", json, strict, debug, bare=bare, whole=whole))
 
 
 @app.command("virtual-patient")

@@ -25,13 +25,14 @@ RESULT_VERSION = 1
 
 @dataclass(frozen=True)
 class Manner:
-    """How one call of a command answers; ``bare`` JSON is printed without schema and version."""
+    """How one call of a command answers; ``bare`` JSON is printed without schema and version, a ``whole`` text tells its findings itself."""
 
     command: str
     as_json: bool = False
     strict: bool = False
     debug: bool = False
     bare: bool = False
+    whole: bool = False
 
 
 @contextmanager
@@ -129,7 +130,7 @@ def _print(result: Any, lines: Callable[[Any], Iterable[str]], manner: Manner) -
         return
     for line in lines(result):
         typer.echo(line)
-    for line in remarks(result):
+    for line in () if manner.whole else remarks(result):
         typer.echo(line, err=True)
 
 

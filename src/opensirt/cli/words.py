@@ -76,6 +76,11 @@ def model_lines(listed: Any) -> Iterable[str]:
         yield f"{model['model']}: {model['about']}"
 
 
+def explanation_lines(explanation: Any) -> Iterable[str]:
+    """A formula in words."""
+    yield from explanation.lines
+
+
 def patient_lines(written: Any) -> Iterable[str]:
     """Where the study and its truth lie."""
     yield f"{written.files} DICOM files in {written.dicom_folder}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +17,7 @@ from opensirt.encoding import unstructure
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
 from opensirt.vocabulary.provenance import Constant, ReportedNumber
 from opensirt.workflow.calc_dose import DOSE_MODELS
-from opensirt.workflow.calc_fields import REQUIRED, read_fields
+from opensirt.workflow.calc_fields import REQUIRED, Values, read_fields
 from opensirt.workflow.calc_model import CalcModel, Outcome
 from opensirt.workflow.calc_physics import PHYSICS_MODELS
 from opensirt.workflow.calc_workup import WORKUP_MODELS
@@ -84,12 +84,24 @@ def calc(name: str, payload: Mapping[str, Any]) -> dict[str, Any]:
     InvalidValue
         With every fault of the payload at once, or the reason why no answer exists.
     """
+    model, _, outcome = run_model(name, payload)
+    return _answer(model, outcome) | {"findings": [unstructure(finding) for finding in outcome.findings]}
+
+
+def run_model(name: str, payload: Mapping[str, Any]) -> tuple[CalcModel, Values, Outcome]:
+    """A formula, the values it was given, and its outcome; findings of values whose unit looks wrong come first.
+
+    Raises
+    ------
+    UnsupportedInput, InvalidValue
+        As :func:`calc`.
+    """
     model = _model(name)
     if not isinstance(payload, Mapping):
         raise InvalidValue(f"a payload of type {type(payload).__name__}", name, "give a JSON object; see the example")
     values, unusual = read_fields(model.fields, payload, name)
     outcome = model.run(values)
-    return _answer(model, outcome) | {"findings": [unstructure(finding) for finding in (*unusual, *outcome.findings)]}
+    return model, values, replace(outcome, findings=(*unusual, *outcome.findings))
 
 
 def _model(name: str) -> CalcModel:

@@ -1,0 +1,163 @@
+"""What the symbols in the equations of ``calc`` stand for, and the units that the keys of its fields carry."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+
+_SYMBOL = re.compile(r"(?<![\w])[^\W\d][\w′*]*")
+_FUNCTIONS = frozenset(
+    {
+        "ln",
+        "exp",
+        "log",
+        "log10",
+        "min",
+        "max",
+        "erf",
+        "sum",
+        "mean",
+        "round",
+        "sqrt",
+        "Φ",
+        "of",
+        "at",
+        "to",
+        "in",
+        "or",
+        "is",
+        "by",
+        "if",
+        "on",
+    }
+)
+_WORD_LETTERS = 3
+"""A run of this many small letters and nothing else is a word of the sentence, not a symbol."""
+
+_UNITS = {
+    "gbq": "GBq", "mbq": "MBq", "bq": "Bq", "mci": "mCi", "gy": "Gy", "mgy": "mGy", "j": "J", "mev": "MeV", "kg": "kg", "g": "g", "mg": "mg",
+    "ml": "mL", "l": "L", "dl": "dL", "mm": "mm", "cm": "cm", "m": "m", "m2": "m²", "h": "h", "min": "min", "s": "s", "d": "d", "days": "d",
+    "hours": "h", "minutes": "min", "months": "months", "years": "years", "weeks": "weeks", "percent": "%", "counts": "counts", "hu": "HU",
+    "umol": "µmol", "mmol": "mmol", "pixels": "pixels", "um": "µm", "u": "U", "seconds": "s", "sphere": "sphere", "mm3": "mm³",
+}  # fmt: skip
+
+SYMBOLS = MappingProxyType(
+    {
+        "dose_constant": ("K",),
+        "lung_shunt_fraction": ("LSF", "L"),
+        "lung_mass_kg": ("m_lung", "m_L"),
+        "lung_limit_gy": ("D_lung", "D_L"),
+        "lung_dose_gy": ("D_lung", "D_L"),
+        "residual_fraction": ("R",),
+        "delivered_gbq": ("A_delivered", "A"),
+        "dispensed_gbq": ("A_dispensed", "A"),
+        "dose_gy": ("D",),
+        "perfused_mass_kg": ("m",),
+        "tumour_mass_kg": ("m_T",),
+        "normal_mass_kg": ("m_N",),
+        "tumour_to_normal": ("TN", "TNR"),
+        "tumour_dose_gy": ("D_T",),
+        "normal_dose_gy": ("D_N",),
+        "tumour_target_gy": ("D_T",),
+        "normal_limit_gy": ("D_N",),
+        "half_life_h": ("T½",),
+        "elapsed_h": ("t",),
+        "energy_mev": ("E",),
+        "activity_bq": ("A",),
+        "density_g_per_ml": ("ρ",),
+        "lung_counts": ("L",),
+        "liver_counts": ("H",),
+        "lung_anterior_counts": ("L_ant",),
+        "lung_posterior_counts": ("L_post",),
+        "liver_anterior_counts": ("H_ant",),
+        "liver_posterior_counts": ("H_post",),
+        "extrahepatic_counts": ("C_outside",),
+        "total_counts": ("C_total",),
+        "extrahepatic_fraction": ("f",),
+        "volume_ml": ("V",),
+        "mass_kg": ("m",),
+        "mean_hu": ("HU",),
+        "shunted_gbq": (),
+        "initial_dose_rate_gy_per_h": ("Ḋ₀",),
+        "s_value_mgy_per_mbq_s": ("S",),
+        "size_gbq": ("A_calibration",),
+        "holds_gbq": ("A",),
+        "activity_gbq": ("A",),
+        "spheres": ("N",),
+        "dose_constant_gy_kg_per_gbq": ("K",),
+    }
+)
+"""Symbols that a field or a result may have in an equation; the first that the equation uses is meant."""
+
+IN_MODEL = MappingProxyType(
+    {
+        "decay": {"A": "activity at the second instant", "A₀": "amount_gbq"},
+        "count-partition": {
+            "D_i": "mean dose of compartment i",
+            "A_j": "delivered activity of injection j (see injections)",
+            "L_j": "lung shunt fraction of injection j (see injections)",
+            "c_ij": "share of the counts of injection j outside the lungs that lies in compartment i (see injections)",
+            "m_i": "mass of compartment i (see mass_kg)",
+        },
+        "dvh": {"x": "a share of the volume in %, or a dose in Gy"},
+        "spheres": {
+            "A": "activity_gbq",
+            "a₀": "activity per sphere at calibration: bq_per_sphere where stated, else the product's, below",
+        },
+    }
+)
+"""Where one formula uses a symbol its own way: key of its field or result, or words."""
+
+MEANING = MappingProxyType(
+    {
+        "K": "dose constant",
+        "T½": "physical half-life",
+        "m": "mass, as stated or from volume × density",
+        "m_T": "mass of the perfused tumours, as stated or from volume × density",
+        "m_N": "mass of the perfused normal liver, as stated or from volume × density",
+        "m_lung": "lung mass",
+        "m_L": "lung mass",
+        "t": "time between the two instants",
+        "A": "activity",
+        "L": "lung shunt fraction",
+        "E": "energy absorbed per decay",
+        "V": "volume of the voxel, from its three sizes",
+        "A_calibration": "activity at calibration",
+        "A_delivered": "activity to deliver",
+        "D_x": "dose at volume x",
+        "V_x": "volume at dose x",
+    }
+)
+"""Symbols that stand for no single field: what they are, in words."""
+
+
+def symbols_in(formula: str) -> tuple[str, ...]:
+    """The symbols of an equation in their order, each once; functions, words of a sentence and numbers are none."""
+    found = [match.group() for match in _SYMBOL.finditer(formula)]
+    return tuple(
+        dict.fromkeys(text for text in found if text not in _FUNCTIONS and not text.startswith("Σ") and not _is_word(text))
+    )
+
+
+def _is_word(text: str) -> bool:
+    return len(text) >= _WORD_LETTERS and text.isascii() and text.isalpha() and text.islower()
+
+
+def unit_in(key: str) -> str:
+    """The unit that a key carries: ``"GBq"`` for ``dispensed_gbq``, ``"g/mL"`` for ``density_g_per_ml``; empty for a pure number.
+
+    A unit stands at the end: units, then ``per``, then units.
+    """
+    words = key.rpartition(".")[2].split("_")
+    start = len(words)
+    while start > 0 and (words[start - 1] in _UNITS or words[start - 1] == "per"):
+        start -= 1
+    tail = words[start:]
+    if not tail or tail[0] == "per":
+        return ""
+    if tail[-1] == "percent":
+        return "%"
+    if len(words) == 1 and words[0] not in ("gbq", "gy", "kg"):  # "d" of a histogram is no day
+        return ""
+    above, _, below = " ".join(tail).partition(" per ")
+    return "/".join("·".join(_UNITS[word] for word in part.split() if word in _UNITS) for part in (above, below) if part)
