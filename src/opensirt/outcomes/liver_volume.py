@@ -7,7 +7,6 @@ week the kinetic growth rate. The same functions say how much liver a plan spare
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -21,7 +20,7 @@ LIVER_VOLUME_VERSION = "1"
 VAUTHEY_SOURCE = "Vauthey et al. 2002, total liver volume from body surface in Western adults"
 URATA_SOURCE = "Urata et al. 1995, standard liver volume in Japanese adults and children"
 PALARD_SOURCE = "Palard et al. 2018, hypertrophy of the untreated lobe after radioembolisation"
-REMNANT_SOURCE = "minimum future liver remnant before resection, as printed in reviews of liver surgery"
+REMNANT_SOURCE = "minimum future liver remnant in surgical use (range of reviews; original papers to be read)"
 
 VAUTHEY_SLOPE = Constant("vauthey.slope", 1267.28, "mL/m²", VAUTHEY_SOURCE)
 URATA_SLOPE = Constant("urata.slope", 706.2, "mL/m²", URATA_SOURCE)
@@ -245,7 +244,7 @@ def relative_hypertrophy_fraction(before_ml: float, after_ml: float) -> float:
 def remnant_findings(remnant_fraction: float, parenchyma: Parenchyma) -> tuple[Finding, ...]:
     """What a surgeon weighs: a remnant below every limit in use, or between the lowest and the highest of them."""
     rule = parenchyma.value
-    if not math.isfinite(remnant_fraction) or remnant_fraction >= rule.highest_fraction:
+    if require_not_negative(remnant_fraction, "remnant fraction", "") >= rule.highest_fraction:
         return ()
     below = remnant_fraction < rule.lowest_fraction
     span = (
