@@ -12,6 +12,7 @@ from opensirt._version import __version__
 from opensirt.cli import words
 from opensirt.cli.read_words import instant, pairs, rules
 from opensirt.cli.talk import Manner, Report, answer
+from opensirt.cli.usage import Commands
 from opensirt.workflow.options import ImportOptions, PlanOptions, WorkupOptions
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="opensirt",
+    cls=Commands,
     help="Selective internal radiation therapy: from a DICOM study to an explained, personalised plan. Research use; not a medical device.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -139,12 +139,30 @@ def _refuse(error: BaseException, parts: tuple[str, str, str], status: ExitCode,
         import traceback
 
         traceback.print_exception(error, file=sys.stderr)
+    return refuse(type(error).__name__, parts, status, manner)
+
+
+def refuse(kind: str, parts: tuple[str, str, str], status: ExitCode, manner: Manner) -> ExitCode:
+    """Say why nothing came of it: one line on stderr, and under ``--json`` one document on stdout.
+
+    Parameters
+    ----------
+    kind : str
+        Class of the error.
+    parts : tuple of str
+        What, where, remedy.
+    status : ExitCode
+        How the command ends; handed back.
+    manner : Manner
+        Name of the command (empty where it could not be made out), ``--json``.
+    """
     if manner.as_json:
         from opensirt.encoding import pretty_json
 
         keys = ("what", "where", "remedy")
         head: dict[str, object] = {"schema": ERROR_SCHEMA, "version": ERROR_VERSION, "command": manner.command}
-        kind = {"kind": type(error).__name__, "exit_code": int(status)}
-        typer.echo(pretty_json(head | kind | dict(zip(keys, parts, strict=True))), nl=False)
-    typer.echo(f"opensirt {manner.command}: {' · '.join(part for part in parts if part)}", err=True)
+        about = {"kind": kind, "exit_code": int(status)}
+        typer.echo(pretty_json(head | about | dict(zip(keys, parts, strict=True))), nl=False)
+    name = f"opensirt {manner.command}".rstrip()
+    typer.echo(f"{name}: {' · '.join(part for part in parts if part)}", err=True)
     return status
