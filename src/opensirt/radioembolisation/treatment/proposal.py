@@ -169,7 +169,7 @@ class BudgetShare:
 
     source: str
     label: str
-    variance_share: float
+    variance_fraction: float
     halved_interval_fraction: float
     remedy: str
 
