@@ -7,6 +7,7 @@ from pathlib import Path
 from opensirt.encoding import parse_json, structure
 from opensirt.vocabulary.anatomy import Structure, StructureKind, structure_from_key
 from opensirt.vocabulary.errors import InvalidValue
+from opensirt.vocabulary.offers import offer
 
 
 def read_numbers(path: Path) -> dict[Structure, tuple[int, ...]]:
@@ -25,8 +26,6 @@ def read_numbers(path: Path) -> dict[Structure, tuple[int, ...]]:
         try:
             found[structure_from_key(key)] = numbers
         except ValueError as error:
-            kinds = ", ".join(kind.value for kind in StructureKind)
-            raise InvalidValue(
-                f"no structure is called {key!r}", path.name, f"use one of {kinds}, with .LABEL where needed"
-            ) from error
+            kinds = offer(key.partition(".")[0], (kind.value for kind in StructureKind))
+            raise InvalidValue(f"no structure is called {key!r}", path.name, f"{kinds}, with .LABEL where needed") from error
     return found

@@ -12,6 +12,7 @@ from enum import Enum
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.errors import UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
+from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Mark
 
 LIMITS_VERSION = "1"
@@ -168,12 +169,12 @@ def rules_for(product: str, indication: str, setting: str) -> RuleSet:
         For an unknown product, indication or setting.
     """
     if product not in SETTINGS:
-        raise UnsupportedInput(f"no limits are known for the product {product!r}", "", f"choose one of {', '.join(SETTINGS)}")
+        raise UnsupportedInput(f"no limits are known for the product {product!r}", "", offer(product, SETTINGS))
     if indication not in INDICATIONS:
-        raise UnsupportedInput(f"no indication is called {indication!r}", "", f"choose one of {', '.join(INDICATIONS)}")
+        raise UnsupportedInput(f"no indication is called {indication!r}", "", offer(indication, INDICATIONS))
     stated = setting or SETTINGS[product][0]
     if stated not in SETTINGS[product]:
-        raise UnsupportedInput(f"no setting of {product} is called {stated!r}", "", f"choose one of {', '.join(SETTINGS[product])}")
+        raise UnsupportedInput(f"no setting of {product} is called {stated!r}", "", offer(stated, SETTINGS[product]))
     findings = []
     if not setting:
         findings.append(

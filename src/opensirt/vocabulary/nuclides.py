@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
+from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Constant, Mark
 from opensirt.vocabulary.units import BQ_PER_GBQ, JOULE_PER_MEV, SECONDS_PER_HOUR
 
@@ -104,8 +105,8 @@ class Nuclide:
         for constant in self.dose_constants:
             if constant.name == name:
                 return constant
-        on_offer = ", ".join(c.name for c in self.dose_constants)
-        raise UnsupportedInput(f"no dose constant {name!r} for {self.name}", "", f"choose one of {on_offer}")
+        on_offer = [constant.name for constant in self.dose_constants]
+        raise UnsupportedInput(f"no dose constant {name!r} for {self.name}", "", offer(name, on_offer))
 
     def decay_factor(self, elapsed_h: float) -> float:
         """Fraction of the activity left after ``elapsed_h`` hours (above 1 for negative times).
@@ -201,5 +202,5 @@ def nuclide_named(name: str) -> Nuclide:
         If the record does not hold it.
     """
     if name not in NUCLIDES:
-        raise UnsupportedInput(f"nuclide {name!r} is not in the record", "", f"use one of {', '.join(NUCLIDES)}")
+        raise UnsupportedInput(f"nuclide {name!r} is not in the record", "", offer(name, NUCLIDES))
     return NUCLIDES[name]

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from opensirt.vocabulary.errors import InconsistentInput, UnsupportedInput
 from opensirt.vocabulary.nuclides import HO166, Y90, Nuclide
+from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Constant, Mark
 
 PRODUCTS_VERSION = "2"
@@ -257,7 +258,7 @@ def product_named(key: str) -> Product:
         If there is none.
     """
     if key not in PRODUCTS:
-        raise UnsupportedInput(f"no product is called {key!r}", "", f"choose one of {', '.join(PRODUCTS)}")
+        raise UnsupportedInput(f"no product is called {key!r}", "", offer(key, PRODUCTS))
     return PRODUCTS[key]
 
 

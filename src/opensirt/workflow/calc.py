@@ -6,7 +6,6 @@ carry its uncertainty: ``{"value": 0.08, "standard_uncertainty": 0.02}`` (or ``r
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from typing import Any
 from opensirt._version import __version__
 from opensirt.encoding import unstructure
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
+from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Constant, ReportedNumber
 from opensirt.workflow.calc_dose import DOSE_MODELS
 from opensirt.workflow.calc_fields import REQUIRED, Values, read_fields
@@ -107,10 +107,7 @@ def run_model(name: str, payload: Mapping[str, Any]) -> tuple[CalcModel, Values,
 def _model(name: str) -> CalcModel:
     if name in MODELS:
         return MODELS[name]
-    near = difflib.get_close_matches(str(name), list(MODELS), n=1)
-    raise UnsupportedInput(
-        f"no formula is called {name!r}" + (f" (did you mean {near[0]}?)" if near else ""), "", f"choose one of {', '.join(MODELS)}"
-    )
+    raise UnsupportedInput(f"no formula is called {name!r}", "", offer(str(name), MODELS))
 
 
 def _answer(model: CalcModel, outcome: Outcome) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from opensirt.vocabulary.activity import require_time_zone
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.measured import Measured
+from opensirt.vocabulary.offers import nearest
 
 
 class Kind(Enum):
@@ -245,8 +245,8 @@ def read_fields(fields: tuple[Field, ...], payload: Mapping[str, Any], where: st
 
 
 def _unknown(key: str, known: Mapping[str, Field]) -> str:
-    near = difflib.get_close_matches(str(key), list(known), n=1)
-    return f"{key} is not known" + (f" (did you mean {near[0]}?)" if near else "")
+    near = nearest(str(key), known)
+    return f"{key} is not known" + (f" (did you mean {near}?)" if near else "")
 
 
 def _implausible(field: Field, value: Any) -> list[Finding]:

@@ -10,6 +10,7 @@ from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.limits import LUNG_SINGLE
 from opensirt.vocabulary.measured import propagate
+from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.units import G_PER_KG
 from opensirt.workflow.calc_fields import Field, Kind, Values
 from opensirt.workflow.calc_model import (
@@ -150,7 +151,7 @@ def _lung_limit(values: Values) -> Outcome:
 def _lung_mass_hu(values: Values) -> Outcome:
     name = values.text("conversion")
     if name not in _CONVERSIONS:
-        raise UnsupportedInput(f"no conversion is called {name!r}", "", f"choose one of {', '.join(_CONVERSIONS)}")
+        raise UnsupportedInput(f"no conversion is called {name!r}", "", offer(name, _CONVERSIONS))
     conversion = _CONVERSIONS[name]
     hu = values.measured("mean_hu")
     low, high = conversion.hu[0], conversion.hu[-1]

@@ -20,6 +20,7 @@ from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, MissingI
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.geometry import Grid
 from opensirt.vocabulary.nuclides import nuclide_named
+from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.units import BQ_PER_GBQ
 from opensirt.vocabulary.volumes import DensityMap, HounsfieldMap, Mask
 from opensirt.workflow.read_maps import (
@@ -151,8 +152,9 @@ def _density(options: DoseOptions, grid: Grid, report: Callable[[float], None]) 
         return _Density(resample_density(placed, grid, AIR_G_PER_ML), None, ())
     assert options.ct is not None  # one of both is there
     if options.conversion not in CONVERSIONS:
-        on_offer = ", ".join(CONVERSIONS)
-        raise UnsupportedInput(f"no density conversion is called {options.conversion!r}", "", f"choose one of {on_offer}")
+        raise UnsupportedInput(
+            f"no density conversion is called {options.conversion!r}", "", offer(options.conversion, CONVERSIONS)
+        )
     ct, context = read_hounsfield(options.ct, report)
     ct = HounsfieldMap(ct.hu, in_frame_of(ct.grid, grid), ct.padding_hu)
     masks = [read_mask(path) for path in options.soft_tissue]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from opensirt.clock import now
 from opensirt.dicom.read import read_study
@@ -20,6 +20,7 @@ from opensirt.store.case_folder import CaseFolder, create_case, open_case, write
 from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, MissingInput
 from opensirt.vocabulary.findings import Fault, Finding, Severity
 from opensirt.vocabulary.nuclides import nuclide_named
+from opensirt.vocabulary.offers import nearest
 from opensirt.vocabulary.volumes import ActivityMap, CountsMap, HounsfieldMap, Mask
 from opensirt.workflow.options import ImportOptions
 from opensirt.workflow.study import SCHEMA, VERSION, SeriesSummary, StoredStructure, StudyIndex, save_index
@@ -60,9 +61,11 @@ def _read_options(options: ImportOptions) -> ReadOptions:
     if options.time_zone:
         try:
             zone = ZoneInfo(options.time_zone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: the name of a folder of zones ("Europe")
+            near = nearest(options.time_zone, available_timezones())
+            meant = f"did you mean {near}? " if near else ""
             raise InvalidValue(
-                f"no time zone is called {options.time_zone!r}", "", "give an IANA name, e.g. Europe/London"
+                f"no time zone is called {options.time_zone!r}", "", f"{meant}give an IANA name, e.g. Europe/London"
             ) from error
     return ReadOptions(true_nuclide=nuclide_named(options.true_nuclide) if options.true_nuclide else None, time_zone=zone)
 

@@ -39,6 +39,7 @@ from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.limits import DoseRule, Role, rules_for
 from opensirt.vocabulary.measured import Measured
 from opensirt.vocabulary.nuclides import DoseConstant
+from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.products import Product, product_named
 from opensirt.vocabulary.provenance import Mark
 from opensirt.vocabulary.volumes import DoseMap, Occupancy
@@ -106,7 +107,7 @@ def _stated_rules(options: PlanOptions) -> tuple[DoseRule, ...]:
     rules = []
     for stated in options.rules:
         if stated.structure not in _STATED:
-            raise UnsupportedInput(f"a rule on {stated.structure!r}", "", f"state it on one of {', '.join(_STATED)}")
+            raise UnsupportedInput(f"a rule on {stated.structure!r}", "", offer(stated.structure, _STATED))
         if not 0.0 < stated.value_gy < float("inf"):
             raise InvalidValue(f"a {stated.role} of {stated.value_gy} Gy", stated.structure, "give a dose above 0")
         source = f"stated by the user: {stated.reason}" if stated.reason else "stated by the user, without a reason"
@@ -181,7 +182,7 @@ def checked(options: PlanOptions) -> tuple[Product, DoseConstant, tuple[DoseRule
         For a dose, activity or residual that cannot be.
     """
     if options.intent not in INTENTS:
-        raise UnsupportedInput(f"no intent is called {options.intent!r}", "", f"choose one of {', '.join(INTENTS)}")
+        raise UnsupportedInput(f"no intent is called {options.intent!r}", "", offer(options.intent, INTENTS))
     for territory, activity_gbq in options.activities_gbq.items():
         if not 0.0 <= activity_gbq < float("inf"):
             raise InvalidValue(f"an activity of {activity_gbq} GBq for {territory}", "", "give a finite amount of 0 or more")

@@ -19,6 +19,7 @@ from opensirt.vocabulary.anatomy import Structure, StructureKind
 from opensirt.vocabulary.errors import MissingInput, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.geometry import Grid, require_same_frame
+from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.units import G_PER_KG
 from opensirt.vocabulary.volumes import ActivityMap, CountsMap, HounsfieldMap, Mask, Occupancy
 from opensirt.workflow.options import WorkupOptions
@@ -171,12 +172,12 @@ def build_scene(study: LoadedStudy, options: WorkupOptions, report: Callable[[fl
         If CT and emission image do not share a frame of reference.
     """
     if options.density not in CONVERSIONS:
-        raise UnsupportedInput(
-            f"no density conversion is called {options.density!r}", "", f"choose one of {', '.join(CONVERSIONS)}"
-        )
+        raise UnsupportedInput(f"no density conversion is called {options.density!r}", "", offer(options.density, CONVERSIONS))
     if options.declared_lung_mass not in DECLARED_MASSES:
         raise UnsupportedInput(
-            f"no declared lung mass is called {options.declared_lung_mass!r}", "", f"choose one of {', '.join(DECLARED_MASSES)}"
+            f"no declared lung mass is called {options.declared_lung_mass!r}",
+            "",
+            offer(options.declared_lung_mass, DECLARED_MASSES),
         )
     require_same_frame(study.ct.grid, study.emission.grid, "CT and emission image")
     filled, empty = _without_empty(study)

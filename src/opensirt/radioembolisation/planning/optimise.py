@@ -21,6 +21,7 @@ from opensirt.vocabulary.errors import InvalidValue, PlanInfeasible, Unsupported
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.limits import DoseRule, Role
 from opensirt.vocabulary.measured import Measured
+from opensirt.vocabulary.offers import offer
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -221,7 +222,7 @@ def optimise(problem: PlanProblem, intent: str) -> Plan:
         For an unknown intent.
     """
     if intent not in _SOLVERS:
-        raise UnsupportedInput(f"no intent is called {intent!r}", "", f"choose one of {', '.join(_SOLVERS)}")
+        raise UnsupportedInput(f"no intent is called {intent!r}", "", offer(intent, _SOLVERS))
     centre = _SOLVERS[intent](problem, "")
     sources = sorted({source for row in problem.influence.gy_per_gbq.values() for m in row.values() for source in m.contributions})
     moves = {source: _moved(problem, intent, source, centre) for source in sources}
@@ -253,7 +254,7 @@ def given(problem: PlanProblem, activities_gbq: Mapping[str, float]) -> Plan:
         raise InvalidValue(
             f"activities for {sorted(activities_gbq)}",
             f"territories are {sorted(problem.tumours)}",
-            "give one activity per territory",
+            offer(unknown[0], problem.tumours) if unknown else "give one activity per territory",
         )
     for territory, activity in activities_gbq.items():
         if not 0.0 <= activity < math.inf:

@@ -9,6 +9,7 @@ from opensirt.radioembolisation.transport.density import DensityKernel
 from opensirt.radioembolisation.transport.local import LocalDeposition
 from opensirt.radioembolisation.transport.result import DoseEngine
 from opensirt.vocabulary.errors import UnsupportedInput
+from opensirt.vocabulary.offers import offer
 
 ENGINES: MappingProxyType[str, DoseEngine] = MappingProxyType(
     {
@@ -28,5 +29,5 @@ def engine_named(name: str) -> DoseEngine:
         If there is none.
     """
     if name not in ENGINES:
-        raise UnsupportedInput(f"no dose engine is called {name!r}", "", f"choose one of {', '.join(ENGINES)}")
+        raise UnsupportedInput(f"no dose engine is called {name!r}", "", offer(name, ENGINES))
     return ENGINES[name]
