@@ -147,16 +147,47 @@ def test_a_run_that_fails_leaves_what_was_there(folder, patient, monkeypatch, tm
 
     monkeypatch.setattr(write, "write_spect", fail)
     with pytest.raises(OSError, match="full"):
-        write_virtual_patient(patient, tmp_path, lambda _: None)
+        write_virtual_patient(patient, tmp_path, lambda _: None, replace=True)
     assert _digests(tmp_path) == before
 
 
 def test_another_dicom_folder_is_not_replaced(patient, tmp_path):
     (tmp_path / "dicom").mkdir()
     (tmp_path / "dicom" / "real.dcm").write_bytes(b"somebody's")
-    with pytest.raises(InconsistentInput, match="not be replaced"):
-        write_virtual_patient(patient, tmp_path, lambda _: None)
+    for replace in (False, True):
+        with pytest.raises(InconsistentInput, match="not be replaced"):
+            write_virtual_patient(patient, tmp_path, lambda _: None, replace=replace)
     assert (tmp_path / "dicom" / "real.dcm").read_bytes() == b"somebody's"
+
+
+def test_an_earlier_virtual_patient_stays_unless_it_is_to_be_replaced(tmp_path, monkeypatch):
+    (tmp_path / "dicom").mkdir()
+    (tmp_path / "dicom" / "old.dcm").write_bytes(b"old")
+    (tmp_path / "truth.json").write_text("{}")
+    (tmp_path / "notes.txt").write_text("mine")
+    before = _digests(tmp_path)
+    with pytest.raises(InconsistentInput, match="--replace"):
+        run_virtual_patient(tmp_path, OPTIONS, lambda _: None)  # at once: nothing was computed
+    assert _digests(tmp_path) == before
+
+    def objects(patient, folder, report, *, segmentation):
+        (folder / "new.dcm").parent.mkdir()
+        (folder / "new.dcm").write_bytes(b"new")
+
+    monkeypatch.setattr(write, "_write_objects", objects)
+    monkeypatch.setattr(write, "to_json", lambda *_: "new truth")
+    monkeypatch.setattr(write, "virtual_patient", lambda *_: type("Patient", (), {"truth": None}))
+    written = run_virtual_patient(tmp_path, OPTIONS, lambda _: None, replace=True)
+    assert written.files == 1
+    assert (tmp_path / "truth.json").read_text() == "new truth"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["dicom", "new.dcm", "notes.txt", "truth.json"]
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(InconsistentInput, match="is a file"):
+        run_virtual_patient(tmp_path / "out", OPTIONS, lambda _: None)
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_a_ct_without_labels_is_refused(tmp_path):

@@ -325,6 +325,7 @@ def virtual_patient(
     ] = None,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Its label map, TotalSegmentator numbers.")] = None,
     segmentation: Annotated[bool, typer.Option("--seg", help="Also write a DICOM segmentation.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace an earlier virtual patient in DIR.")] = False,
     json: AsJson = False,
     strict: Strict = False,
     debug: Debug = False,
@@ -339,7 +340,7 @@ def virtual_patient(
         from opensirt.synthetic.write import run_virtual_patient
 
         options = PatientOptions(seed=seed, nuclide=nuclide.value)
-        return run_virtual_patient(out, options, report, ct=ct, labels=labels, segmentation=segmentation)
+        return run_virtual_patient(out, options, report, ct=ct, labels=labels, segmentation=segmentation, replace=replace)
 
     answer(work, words.patient_lines, Manner("virtual-patient", json, strict, debug))
 

@@ -88,8 +88,33 @@ def _write_objects(patient: VirtualPatient, folder: Path, report: Callable[[floa
         report(1.0)
 
 
+def require_room(folder: Path, *, replace: bool = False) -> None:
+    """Refuse to write a virtual patient over what lies in a folder already, unless it is one and may be replaced.
+
+    Raises
+    ------
+    InconsistentInput
+        If the folder holds a virtual patient that is not to be replaced, or a ``dicom`` or ``truth.json`` of another origin.
+    """
+    final, truth = folder / DICOM_FOLDER, folder / TRUTH_FILE
+    held = [path.name for path in (final, truth) if path.exists()]
+    if folder.exists() and not folder.is_dir():
+        raise InconsistentInput(f"{folder.name!r} is a file", "a virtual patient is written into a folder", "give another name")
+    if len(held) == 1:
+        other = TRUTH_FILE if held[0] == DICOM_FOLDER else DICOM_FOLDER
+        raise InconsistentInput(
+            f"{folder.name!r} already holds {held[0]!r} and no {other!r}",
+            "it is no whole virtual patient and will not be replaced",
+            "choose another folder, or remove it by hand",
+        )
+    if held and not replace:
+        raise InconsistentInput(
+            f"{folder.name!r} already holds a virtual patient", "it would be lost", "choose another folder, or write --replace"
+        )
+
+
 def write_virtual_patient(
-    patient: VirtualPatient, folder: Path, report: Callable[[float], None], *, segmentation: bool = False
+    patient: VirtualPatient, folder: Path, report: Callable[[float], None], *, segmentation: bool = False, replace: bool = False
 ) -> WrittenPatient:
     """Write a virtual patient; the DICOM folder and the truth appear whole, the truth last.
 
@@ -98,26 +123,24 @@ def write_virtual_patient(
     patient : VirtualPatient
         The same patient gives the same bytes.
     folder : Path
-        Made if missing. A virtual patient that was written there before is replaced; anything else called ``dicom`` is not touched.
+        Made if missing. A virtual patient that was written there before stays, unless ``replace`` is true; anything else called
+        ``dicom`` is never touched.
     report : callable
         Takes progress from 0 to 1.
     segmentation : bool
         Also write the structures as a DICOM segmentation (an import then finds each of them twice).
+    replace : bool
+        Whether an earlier virtual patient in the folder gives way, once the new one is whole.
 
     Raises
     ------
     InconsistentInput
-        If the folder holds a ``dicom`` folder of another origin.
+        As :func:`require_room`.
     OSError
         If a file cannot be written.
     """
     final, truth = folder / DICOM_FOLDER, folder / TRUTH_FILE
-    if final.exists() and not truth.exists():
-        raise InconsistentInput(
-            f"{folder.name!r} already holds a folder {DICOM_FOLDER!r} and no {TRUTH_FILE}",
-            "it was not written for a virtual patient and will not be replaced",
-            "choose an empty folder",
-        )
+    require_room(folder, replace=replace)
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{DICOM_FOLDER}.{uuid.uuid4().hex}"
     try:
@@ -148,6 +171,7 @@ def run_virtual_patient(
     ct: Path | None = None,
     labels: Path | None = None,
     segmentation: bool = False,
+    replace: bool = False,
 ) -> WrittenPatient:
     """Make and write one virtual patient, wholly synthetic or on a real CT.
 
@@ -163,18 +187,21 @@ def run_virtual_patient(
         A real CT and its label map with TotalSegmentator numbers (NIfTI or MetaImage), both or neither.
     segmentation : bool
         Also write a DICOM segmentation.
+    replace : bool
+        Whether an earlier virtual patient in ``out`` gives way, once the new one is whole.
 
     Raises
     ------
     MissingInput
         If one of CT and labels is given without the other, or the labels hold no liver.
     InconsistentInput
-        If ``out`` holds a ``dicom`` folder of another origin.
+        As :func:`require_room`, before anything is computed.
     """
+    require_room(out, replace=replace)
     if (ct is None) != (labels is None):
         raise MissingInput("a CT needs its label map, and a label map its CT", "", "give both --ct and --labels")
     if ct is not None and labels is not None:
         patient = _on_ct(options, ct, labels, lambda x: report(0.5 * x))
     else:
         patient = virtual_patient(options, lambda x: report(0.5 * x))
-    return write_virtual_patient(patient, out, lambda x: report(0.5 + 0.5 * x), segmentation=segmentation)
+    return write_virtual_patient(patient, out, lambda x: report(0.5 + 0.5 * x), segmentation=segmentation, replace=replace)
