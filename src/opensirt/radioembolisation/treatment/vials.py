@@ -70,14 +70,15 @@ def instant_holding(product: Product, size_gbq: float, calibrated_at: datetime, 
 def usable_from(product: Product, calibrated_at: datetime) -> datetime:
     """First instant at which a vial may be used.
 
-    Its calibration; for drawn vials the beginning of the earliest day before calibration on which they are delivered, in the zone of
-    ``calibrated_at``; for doses made to order the instant for which they are made.
+    Its calibration for vials given whole. For drawn vials the beginning of the earliest day before calibration on which they are delivered,
+    for doses made to order the beginning of the day for which they are made; both in the zone of ``calibrated_at``.
     """
     require_time_zone(calibrated_at, "the calibration instant")
-    if not isinstance(product.vials, DrawnVials):
+    supply = product.vials
+    if isinstance(supply, WholeVials):
         return calibrated_at
-    day = calibrated_at.date() - timedelta(days=max(product.vials.days_before_calibration))
-    return datetime.combine(day, time(0), calibrated_at.tzinfo)
+    days = max(supply.days_before_calibration) if isinstance(supply, DrawnVials) else 0
+    return datetime.combine(calibrated_at.date() - timedelta(days=days), time(0), calibrated_at.tzinfo)
 
 
 def expiry(product: Product, calibrated_at: datetime) -> datetime:
