@@ -1,6 +1,6 @@
 """Count partition: each compartment holds activity in proportion to its counts, summed over injections.
 
-``D_i = Σ_j K · A_j · (1 − L_j) · c_ij / Σ_i c_ij / m_i`` (EANM SOP, Chiesa et al. 2021; clinical.md 3.7): patient-relative calibration, local
+``D_i = Σ_j K · A_j · (1 − L_j) · c_ij / Σ_i c_ij / m_i`` (EANM SOP, Chiesa et al. 2021): patient-relative calibration, local
 deposition of the mean, permanent trapping. A_j is the activity delivered at position j.
 """
 
