@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime, timedelta
 
 from opensirt.vocabulary.provenance import ReportedNumber
 
 THIN_SPACE = "\u202f"
 EN_DASH = "\u2013"
 MINUS = "\u2212"
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""Written out, so that no computer's locale changes the bytes of a report."""
 
 
 def decimals_for(value: float, uncertainty: float) -> int:
@@ -43,7 +47,33 @@ def interval_text(number: ReportedNumber) -> str:
         return "exact"
     decimals = decimals_for(number.measured.value, uncertainty)
     low, high = number.interval_90
-    return f"{plain(low, decimals)}{EN_DASH}{plain(high, decimals)}"
+    between = " to " if low < 0.0 else EN_DASH  # a dash beside a minus sign could be misread
+    return f"{plain(low, decimals)}{between}{plain(high, decimals)}"
+
+
+def signed_percent(fraction: float, decimals: int = 0) -> str:
+    """A fraction as signed per cent: ``+16 %``, ``−10 %``."""
+    return f"{100.0 * fraction:+.{decimals}f}{THIN_SPACE}%".replace("-", MINUS)
+
+
+def offset_text(offset: timedelta | None) -> str:
+    """Offset of a clock from UTC: ``UTC+01:00``."""
+    if offset is None:
+        return ""
+    minutes = round(offset.total_seconds() / 60)
+    sign = "+" if minutes >= 0 else MINUS
+    return f"UTC{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+
+
+def instant_text(at: datetime, *, year: bool = True) -> str:
+    """An instant with weekday and offset: ``Wed 11 Mar 2026, 10:00 UTC+01:00``."""
+    day = f"{_DAYS[at.weekday()]} {at.day:02d} {_MONTHS[at.month - 1]}"
+    return f"{day}{f' {at.year}' if year else ''}, {at:%H:%M} {offset_text(at.utcoffset())}".rstrip()
+
+
+def counted(value: float) -> str:
+    """Counts and the like: whole from 100, two decimals below."""
+    return plain(value, 0 if abs(value) >= 100.0 else 2)
 
 
 def budget(number: ReportedNumber) -> list[tuple[str, float, float]]:

@@ -1,4 +1,4 @@
-"""Pictures of a plan: fused slices with isodoses and contours, DVH with bands, uncertainty budget. Drawn with matplotlib, never shown."""
+"""Pictures of a plan: fused slices with isodoses and contours, drawn with matplotlib, never shown; the histograms' curves and colours."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import io
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from PIL import Image
 
 from opensirt.radioembolisation.treatment.proposal import DvhCurve
-from opensirt.reports.numbers import source_words
+from opensirt.reports.charts import LineChart, Series
 from opensirt.reports.planes import Plane, View, sample
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.geometry import Grid
+from opensirt.vocabulary.units import PERCENT
 from opensirt.vocabulary.volumes import ActivityMap, CountsMap, DoseMap, HounsfieldMap, Mask
 
 FloatArray = npt.NDArray[np.float64]
@@ -52,10 +51,29 @@ STRUCTURE_COLOURS: Mapping[StructureKind, str] = {
     StructureKind.TERRITORY: OKABE_ITO["purple"],
     StructureKind.EXTRAHEPATIC: OKABE_ITO["orange"],
 }
-_DRAWN = (StructureKind.LIVER, StructureKind.LUNGS, StructureKind.TUMOUR, StructureKind.TERRITORY, StructureKind.EXTRAHEPATIC)
 _LESION_COLOURS = ("#D55E00", "#CC79A7", "#0072B2", "#000000", "#8C564B", "#E69F00", "#5B2C8A")
 """Lesions in the DVH, told apart by colour and by line."""
-_LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
+_CONTOUR_LINES: Mapping[StructureKind, tuple[tuple[float, ...], float]] = {
+    StructureKind.LIVER: ((), 1.0),
+    StructureKind.TUMOUR: ((), 1.7),
+    StructureKind.TERRITORY: ((4.0, 2.0), 1.0),
+    StructureKind.LUNGS: ((6.0, 1.5, 1.2, 1.5), 1.0),
+    StructureKind.EXTRAHEPATIC: ((1.2, 1.2), 1.4),
+}
+"""Dashes and width (points) of contours, so that they differ on grey paper too."""
+CONTOUR_LEGEND = tuple(
+    (name, STRUCTURE_COLOURS[kind], *_CONTOUR_LINES[kind])
+    for name, kind in (
+        ("liver", StructureKind.LIVER),
+        ("tumour", StructureKind.TUMOUR),
+        ("territory", StructureKind.TERRITORY),
+        ("lungs", StructureKind.LUNGS),
+        ("extrahepatic", StructureKind.EXTRAHEPATIC),
+    )
+)
+"""Name, colour, dashes and width of every contour drawn."""
+WIDTH_IN, DPI = 7.1, 230
+"""Size of a picture on paper (A4 less its margins), so that its letters keep their size, and its resolution."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +91,13 @@ class PlanPictures:
 
 
 def _png(figure: Figure) -> bytes:
+    """Opaque pixels without a word about when or by what they were made: the same picture, the same bytes."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    rgba = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     buffer = io.BytesIO()
-    FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", metadata={"Software": "opensirt"})
+    Image.fromarray(np.ascontiguousarray(rgba[:, :, :3])).save(buffer, format="png")
     return buffer.getvalue()
-
-
-def _svg(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "opensirt", "svg.fonttype": "none"}):
-        FigureCanvasSVG(figure)
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "opensirt"})
-    text = buffer.getvalue().decode()
-    return text[text.index("<svg") :].encode()
 
 
 def _box_corners_mm(mask: Mask) -> FloatArray:
@@ -117,17 +129,20 @@ def _planes(pictures: PlanPictures) -> list[Plane]:
     ]
 
 
-def _contour(axes: Axes, mask: Mask, plane: Plane, style: Any) -> bool:
-    drawn = sample(mask.inside, mask.grid, plane, outside=0.0)
-    if drawn.max() < 0.5:
-        return False
-    colour = STRUCTURE_COLOURS.get(mask.structure.kind, OKABE_ITO["grey"])
-    width = 1.6 if mask.structure.kind is StructureKind.TUMOUR else 1.1
-    axes.contour(drawn, levels=[0.5], colors=[colour], linewidths=[width], linestyles=[style])
-    return True
+def _contours(axes: Axes, masks: Sequence[Mask], plane: Plane) -> None:
+    for mask in masks:
+        if mask.structure.kind not in _CONTOUR_LINES:
+            continue
+        drawn = sample(mask.inside, mask.grid, plane, outside=0.0)
+        if drawn.max() < 0.5:
+            continue
+        dashes, width = _CONTOUR_LINES[mask.structure.kind]
+        style = (0, tuple(d / width for d in dashes)) if dashes else "-"
+        colour = STRUCTURE_COLOURS[mask.structure.kind]
+        axes.contour(drawn, levels=[0.5], colors=[colour], linewidths=[width], linestyles=[style])
 
 
-def _base(axes: Axes, pictures: PlanPictures, plane: Plane) -> None:
+def _base(axes: Axes, pictures: PlanPictures, plane: Plane, mark: str) -> None:
     hu = sample(pictures.ct.hu, pictures.ct.grid, plane, outside=-1000.0)
     axes.imshow(hu, cmap="gray", vmin=ABDOMEN_WINDOW_HU[0], vmax=ABDOMEN_WINDOW_HU[1], interpolation="bilinear")
     axes.set_xticks([])
@@ -142,18 +157,24 @@ def _base(axes: Axes, pictures: PlanPictures, plane: Plane) -> None:
     for x, text in ((0.015, left), (0.985, right)):
         align = "left" if x < 0.5 else "right"
         axes.text(x, 0.5, text, color="white", fontsize=9, ha=align, va="center", transform=axes.transAxes, weight="bold")
-    axes.set_title(plane.view.value, fontsize=9, color="#111827", loc="left")
+    axes.set_title(plane.view.value, fontsize=8, color="#111827", loc="left", pad=2)
+    if mark:
+        axes.text(0.985, 0.985, mark, color="white", fontsize=6, ha="right", va="top", transform=axes.transAxes, weight="bold")
 
 
-def _figure_for(planes: Sequence[Plane], title_height_in: float = 0.3) -> tuple[Figure, list[Axes], Axes]:
-    widths = [plane.width_mm / plane.height_mm for plane in planes]
-    height = 3.6
-    figure = Figure(figsize=(height * sum(widths) + 1.0, height + title_height_in), dpi=130)
-    grid = figure.add_gridspec(
-        1, len(planes) + 1, width_ratios=[*widths, 0.05], wspace=0.03, left=0.005, right=0.94, bottom=0.02, top=0.92
-    )
-    axes = [figure.add_subplot(grid[0, n]) for n in range(len(planes))]
-    return figure, axes, figure.add_subplot(grid[0, len(planes)])
+def _figure_for(planes: Sequence[Plane]) -> tuple[Figure, list[Axes], Axes]:
+    """Axes of the views side by side, all to one scale, and of the colour bar on the right."""
+    left, right, gap, head = 0.02, 0.62, 0.08, 0.2
+    usable = WIDTH_IN - left - right
+    aspects = [plane.width_mm / plane.height_mm for plane in planes]
+    tall = (usable - gap * (len(planes) - 1)) / sum(aspects)
+    height = tall + head + 0.04
+    figure = Figure(figsize=(WIDTH_IN, height), dpi=DPI)
+    axes, x = [], left
+    for aspect in aspects:
+        axes.append(figure.add_axes((x / WIDTH_IN, 0.04 / height, tall * aspect / WIDTH_IN, tall / height)))
+        x += tall * aspect + gap
+    return figure, axes, figure.add_axes((x / WIDTH_IN, 0.04 / height, 0.11 / WIDTH_IN, tall / height))
 
 
 def _colour_top(dose: DoseMap) -> float:
@@ -164,14 +185,14 @@ def _colour_top(dose: DoseMap) -> float:
     return float(np.ceil(level / step * 2.0) / 2.0 * step)
 
 
-def dose_slices_png(pictures: PlanPictures) -> bytes:
-    """Axial, coronal and sagittal CT through the focus with the dose as a wash, isodose lines in Gy, and contours."""
+def dose_slices_png(pictures: PlanPictures, mark: str = "") -> bytes:
+    """Axial, coronal and sagittal CT through the focus with the dose as a wash, isodose lines in Gy, and contours; ``mark`` is burnt in."""
     planes = _planes(pictures)
     figure, all_axes, bar_axes = _figure_for(planes)
     top = _colour_top(pictures.dose)
     levels = [level for level in ISODOSE_STEPS_GY if level < float(pictures.dose.dose_gy.max())]
     for axes, plane in zip(all_axes, planes, strict=True):
-        _base(axes, pictures, plane)
+        _base(axes, pictures, plane, mark)
         dose = sample(pictures.dose.dose_gy, pictures.dose.grid, plane, outside=0.0)
         alpha = np.clip(dose / (0.15 * top), 0.0, 1.0) * 0.5
         image = axes.imshow(dose, cmap="inferno", vmin=0.0, vmax=top, alpha=alpha, interpolation="bilinear")
@@ -179,17 +200,15 @@ def dose_slices_png(pictures: PlanPictures) -> bytes:
             shades = [mpl.colormaps["YlOrRd_r"](0.75 - 0.65 * n / max(1, len(levels) - 1)) for n in range(len(levels))]
             lines = axes.contour(dose, levels=levels, colors=shades, linewidths=0.8)
             axes.clabel(lines, fmt="%.0f", fontsize=6, inline_spacing=1)
-        for mask in pictures.masks:
-            if mask.structure.kind in _DRAWN:
-                _contour(axes, mask, plane, "--" if mask.structure.kind is StructureKind.TERRITORY else "-")
+        _contours(axes, pictures.masks, plane)
     opaque = mpl.cm.ScalarMappable(norm=image.norm, cmap=image.cmap)
     figure.colorbar(opaque, cax=bar_axes).set_label("absorbed dose (Gy)", fontsize=8)
     bar_axes.tick_params(labelsize=7)
     return _png(figure)
 
 
-def emission_slices_png(pictures: PlanPictures) -> bytes:
-    """The scout emission image fused on CT in the same three planes, with contours."""
+def emission_slices_png(pictures: PlanPictures, mark: str = "") -> bytes:
+    """The scout emission image fused on CT in the same three planes, with contours; ``mark`` is burnt in."""
     planes = _planes(pictures)
     figure, all_axes, bar_axes = _figure_for(planes)
     emission = pictures.emission
@@ -197,13 +216,11 @@ def emission_slices_png(pictures: PlanPictures) -> bytes:
     unit = "counts per voxel" if isinstance(emission, CountsMap) else "Bq/mL"
     top = max(float(np.percentile(array[array > 0], 99.5)) if array.any() else 1.0, 1e-9)
     for axes, plane in zip(all_axes, planes, strict=True):
-        _base(axes, pictures, plane)
+        _base(axes, pictures, plane, mark)
         values = sample(array, emission.grid, plane, outside=0.0)
         alpha = np.clip(values / (0.15 * top), 0.0, 1.0) * 0.6
         image = axes.imshow(values, cmap="viridis", vmin=0.0, vmax=top, alpha=alpha, interpolation="bilinear")
-        for mask in pictures.masks:
-            if mask.structure.kind in _DRAWN:
-                _contour(axes, mask, plane, "--" if mask.structure.kind is StructureKind.TERRITORY else "-")
+        _contours(axes, pictures.masks, plane)
     opaque = mpl.cm.ScalarMappable(norm=image.norm, cmap=image.cmap)
     figure.colorbar(opaque, cax=bar_axes).set_label(unit, fontsize=8)
     bar_axes.tick_params(labelsize=7)
@@ -219,47 +236,26 @@ def structure_colour(structure_key: str) -> str:
     return OKABE_ITO["grey"]
 
 
-def dvh_svg(curves: Sequence[DvhCurve], engine: str, labels: Mapping[str, str]) -> bytes:
-    """Cumulative DVH of every structure by one engine, each with its 90 % band; tumours differ by line style."""
-    figure = Figure(figsize=(8.2, 4.3))
-    axes = figure.add_axes((0.08, 0.13, 0.66, 0.83))
+_LINES: tuple[tuple[tuple[float, ...], float], ...] = (
+    ((), 1.7), ((6.0, 2.5), 1.5), ((1.5, 2.0), 1.7), ((7.0, 2.0, 1.5, 2.0), 1.5), ((10.0, 3.0), 1.2), ((3.0, 1.5), 1.4), ((), 0.9),
+    ((6.0, 2.0, 1.2, 2.0, 1.2, 2.0), 1.3), ((1.2, 3.5), 1.5), ((12.0, 2.0, 3.0, 2.0), 1.2), ((4.0, 4.0), 1.0), ((2.0, 1.0), 1.0),
+)  # fmt: skip
+"""Dashes and width (points) of the curves of a chart, one after the other: they differ on grey paper too."""
+
+
+def dvh_chart(curves: Sequence[DvhCurve], engine: str, labels: Mapping[str, str]) -> LineChart:
+    """Cumulative DVH of every structure by one engine, each with its 90 % band; curves differ by colour and by line."""
     shown = [curve for curve in curves if curve.engine == engine]
-    styles: dict[str, int] = {}
-    handles = []
     lesions = [curve.structure for curve in shown if curve.structure.startswith("tumour.")]
-    for curve in shown:
+    series = []
+    for place, curve in enumerate(shown):
         colour = structure_colour(curve.structure)
         if curve.structure in lesions:
             colour = _LESION_COLOURS[lesions.index(curve.structure) % len(_LESION_COLOURS)]
-        order = styles.get(colour, 0)
-        styles[colour] = order + 1
-        style = _LINE_STYLES[order % len(_LINE_STYLES)]
-        axes.fill_between(curve.dose_gy, 100 * np.array(curve.lower), 100 * np.array(curve.upper), color=colour, alpha=0.13, lw=0)
-        axes.plot(curve.dose_gy, 100 * np.array(curve.volume_fraction), color=colour, ls=style, lw=1.6)
-        handles.append(Line2D([], [], color=colour, ls=style, lw=1.6, label=labels.get(curve.structure, curve.structure)))
+        dashes, width = _LINES[place % len(_LINES)]
+        y, lower, upper = (tuple(PERCENT * v for v in values) for values in (curve.volume_fraction, curve.lower, curve.upper))
+        label = labels.get(curve.structure, curve.structure.replace("territory.", "perfused volume, "))
+        series.append(Series(label, colour, dashes, width, curve.dose_gy, y, lower, upper))
     reach = [dose for curve in shown for dose, volume in zip(curve.dose_gy, curve.upper, strict=True) if volume > 0.01]
-    axes.set_xlim(0.0, max(reach, default=1.0) * 1.02)
-    axes.set_ylim(0.0, 101.0)
-    axes.set_xlabel("absorbed dose (Gy)")
-    axes.set_ylabel("volume receiving at least this dose (%)")
-    axes.grid(alpha=0.25, lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.755, 0.97), frameon=False, fontsize=8)
-    return _svg(figure)
-
-
-def budget_svg(rows: Sequence[tuple[str, float, float]], unit: str) -> bytes:
-    """Bar chart of the uncertainty budget: share of the variance per source, standard uncertainty written beside."""
-    shown = list(rows[:8])
-    figure = Figure(figsize=(6.2, 0.34 * len(shown) + 0.7))
-    axes = figure.add_axes((0.42, 0.42 / (0.34 * len(shown) + 0.7), 0.44, 1.0 - 0.45 / (0.34 * len(shown) + 0.7)))
-    names = [source_words(source) for source, _, _ in shown][::-1]
-    shares = [100 * share for _, _, share in shown][::-1]
-    bars = axes.barh(names, shares, color=OKABE_ITO["blue"], height=0.62)
-    texts = [f"{abs(u):.2g} {unit}" if unit not in ("", "1") else f"{abs(u):.2g}" for _, u, _ in shown][::-1]
-    axes.bar_label(bars, labels=texts, padding=3, fontsize=8)
-    axes.set_xlim(0, max(100.0, max(shares, default=1.0) * 1.15))
-    axes.set_xlabel("share of the variance (%)", fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
-    return _svg(figure)
+    end = max(reach, default=1.0) * 1.02
+    return LineChart(tuple(series), "absorbed dose (Gy)", "volume receiving at least this dose (%)", end, PERCENT)

@@ -1,0 +1,194 @@
+"""The entries behind the numbers of a report: numbered in order of first appearance, one for every number shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from opensirt.radioembolisation.treatment.proposal import LimitCheck, PlanProposal, VialOption
+from opensirt.reports.document import BudgetLine, Entry, Inline, Run, Shown, Tone
+from opensirt.reports.numbers import (
+    budget,
+    decimals_for,
+    instant_text,
+    interval_text,
+    plain,
+    signed_percent,
+    source_words,
+    value_text,
+)
+from opensirt.vocabulary.nuclides import nuclide_named
+from opensirt.vocabulary.provenance import Constant, Input, ReportedNumber, Shape
+from opensirt.vocabulary.units import PERCENT
+
+_SHAPES = {Shape.NORMAL: "normal", Shape.LOGNORMAL: "log-normal"}
+NOTHING = Run("–", Tone.SOFT)
+CHANCE_FORMULA = "P(D > limit) = ½ · erfc( ln(limit / D) / (√2 · σ) ),  σ = √ln(1 + (u / D)²)"
+VIAL_FORMULA = (
+    "A(t) = A_cal · 2^(−Δt / T½);  against plan: A(t) · (1 − R) / A_plan − 1;  equals the plan where A(t) · (1 − R) = A_plan"
+)
+BAND_FORMULA = "band: V(D / k) to V(D · k),  k = exp(1.645 · √ln(1 + (u / D̄)²)),  u / D̄ of the structure's mean"
+
+
+@dataclass(frozen=True)
+class MethodLine:
+    """A method of the report: what it is called, its version and formula, its sources, and which entries rest on it."""
+
+    number: int
+    method: str
+    version: str
+    formula: str
+    sources: tuple[str, ...]
+    entries: tuple[int, ...]
+
+
+def anchor_of(key: str) -> str:
+    """The anchor of a number of the plan, fit for HTML and PDF."""
+    return "n-" + "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in key)
+
+
+def entry_of(number: ReportedNumber) -> Entry:
+    """What explains a number of the plan; its places in the lists are filled in later."""
+    lines = tuple(
+        BudgetLine(source_words(source), f"{contribution:+.3g} {'' if number.unit == '1' else number.unit}".strip(), share)
+        for source, contribution, share in budget(number)
+    )
+    spread = ""
+    if lines:
+        unit = "" if number.unit in ("", "1") else f" {number.unit}"
+        spread = f"{_SHAPES[number.shape]}; standard uncertainty {number.measured.standard_uncertainty:.3g}{unit}"
+    return Entry(
+        number.key, 0, anchor_of(number.key), number.label, value_text(number), interval_text(number), spread, number.formula,
+        number.method, 0, number.method_version, number.inputs, (), lines, number.sources, number.input_sha256,
+    )  # fmt: skip
+
+
+class Explanations:
+    """Collects entries while a report is being written, and numbers them, their methods and their constants."""
+
+    def __init__(self, plan: PlanProposal) -> None:
+        self._plan = plan
+        self._numbers = {number.key: number for number in plan.numbers}
+        self._activity_keys = {injection.territory: injection.activity_key for injection in plan.injections}
+        self._entries: dict[str, Entry] = {}
+        self._constants: dict[Constant, int] = {}
+        self._methods: dict[tuple[str, str, str], list[int]] = {}
+        self._sources: dict[tuple[str, str, str], dict[str, None]] = {}
+
+    def add(self, entry: Entry, constants: tuple[Constant, ...] = ()) -> str:
+        """Give an entry its number; an entry of a known key keeps the one it has."""
+        if entry.key in self._entries:
+            return entry.key
+        number = len(self._entries) + 1
+        known = tuple(sorted(self._constants.setdefault(constant, len(self._constants) + 1) for constant in constants))
+        method = (entry.method, entry.version, entry.formula)
+        self._methods.setdefault(method, []).append(number)
+        self._sources.setdefault(method, {}).update(dict.fromkeys(entry.sources))
+        place = list(self._methods).index(method) + 1
+        self._entries[entry.key] = replace(entry, number=number, constants=known, method_number=place)
+        return entry.key
+
+    def number(self, key: str) -> int:
+        """The place of an entry in the appendix."""
+        return self._entries[key].number
+
+    def shown(self, key: str, *, interval: bool = True, unit: bool = True, strong: bool = False) -> Inline:
+        """A number of the plan as it stands on a page; a dash where the plan has none of that key."""
+        number = self._numbers.get(key)
+        if number is None:
+            return NOTHING
+        self.add(entry_of(number), number.constants)
+        measured = number.measured
+        text = value_text(number) if unit else plain(measured.value, decimals_for(measured.value, measured.standard_uncertainty))
+        return Shown(text, key, interval_text(number) if interval else "", strong)
+
+    def chance(self, check: LimitCheck, place: int) -> str:
+        """The entry of a limit's value and of the chance that the plan exceeds it."""
+        number = self._numbers[check.number_key]
+        self.shown(check.number_key)
+        inputs = (
+            Input("D", value_text(number), "", f"entry {self.number(check.number_key)}: {number.label}"),
+            Input("u", f"{number.measured.standard_uncertainty:.3g}", number.unit, "the same entry"),
+            Input(check.role, f"{check.value_gy:g}", "Gy", f"{check.source} [{check.mark}]"),
+        )
+        chance = chance_text(check)
+        return self.add(
+            Entry(
+                f"check.{place}",
+                0,
+                f"x-check-{place}",
+                f"Chance of exceeding the {check.role}: {check.name}",
+                chance,
+                "",
+                "",
+                CHANCE_FORMULA,
+                "log-normal dose against a fixed level",
+                0,
+                "1",
+                inputs,
+                sources=(check.source,),
+            )  # fmt: skip
+        )
+
+    def vial(self, vial: VialOption, place: int) -> str:
+        """The entry of one vial: what it holds at the treatment instant, against the plan, and when it equals the plan."""
+        half_life = nuclide_named(self._plan.nuclide).half_life_h
+        wanted = self._activity_keys[vial.territory]
+        self.shown(wanted)
+        residual = dict(self._plan.parameters).get("residual_fraction", "as recorded for the product")
+        inputs = (
+            Input("A_cal", f"{vial.size_gbq:g}", "GBq", f"size of the vial, calibrated {vial.calibrated_at.isoformat()}"),
+            Input("Δt", f"{vial.days_after_calibration:.4f}", "days", "from calibration to the treatment instant"),
+            Input("R", residual, "", "share that stays behind"),
+            Input("A_plan", value_text(self._numbers[wanted]), "", f"entry {self.number(wanted)}"),
+        )
+        value = f"{vial.activity_at_treatment_gbq:.3f} GBq, {signed_percent(vial.relative_excess, 1)} of the plan"
+        label = f"Vial of {vial.size_gbq:g} GBq for {vial.territory}, calibrated {instant_text(vial.calibrated_at)}"
+        return self.add(
+            Entry(
+                f"vial.{place}",
+                0,
+                f"x-vial-{place}",
+                label,
+                value,
+                "exact for the size stated on the label",
+                "",
+                VIAL_FORMULA,
+                "decay from calibration",
+                0,
+                "1",
+                inputs,
+                sources=(half_life.source,),
+            ),  # fmt: skip
+            (half_life,),
+        )
+
+    def rest(self) -> None:
+        """Number what the plan holds and no page shows: the appendix is whole."""
+        for number in self._plan.numbers:
+            self.add(entry_of(number), number.constants)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries, by number."""
+        return tuple(self._entries.values())
+
+    @property
+    def constants(self) -> tuple[Constant, ...]:
+        """All constants, by number."""
+        return tuple(self._constants)
+
+    @property
+    def methods(self) -> tuple[MethodLine, ...]:
+        """All methods, by number."""
+        return tuple(
+            MethodLine(n, method[0], method[1], method[2], tuple(self._sources[method]), tuple(entries))
+            for n, (method, entries) in enumerate(self._methods.items(), start=1)
+        )
+
+
+def chance_text(check: LimitCheck) -> str:
+    """A probability for people: whole per cent, below 1 % and above 99 % said as such."""
+    percent = PERCENT * check.probability_exceeded
+    if percent < 1.0:
+        return "< 1 %"
+    return "> 99 %" if percent > 99.0 else f"{percent:.0f} %"

@@ -1,0 +1,189 @@
+"""The decision page of a plan: what is proposed, against which limits, what a person must weigh, and where they sign."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opensirt.radioembolisation.treatment.proposal import InjectionProposal, LimitCheck, PlanProposal, VialOption
+from opensirt.reports.document import (
+    Block,
+    Column,
+    Heading,
+    OnePage,
+    Paragraph,
+    Run,
+    Shown,
+    Signatures,
+    Table,
+    TickBox,
+    Tone,
+    Words,
+)
+from opensirt.reports.explanations import NOTHING, Explanations, chance_text
+from opensirt.reports.numbers import instant_text, signed_percent
+from opensirt.vocabulary.findings import Finding, Severity
+
+SCOPE = "Research and audit software: it computes, explains and warns; a person decides and signs."
+ROLES = ("Dosimetry prepared by", "Dosimetry checked by (second person)", "Findings weighed, activity prescribed by")
+MOST_TUMOURS = 6
+"""Tumours listed one by one on the decision page; of more, the three least and the three most dosed stand for all."""
+_ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+_KINDS = ("tumour", "normal_liver", "lungs", "extrahepatic")
+
+
+def words(text: str, tone: Tone = Tone.PLAIN) -> Words:
+    """A line of text in one tone."""
+    return (Run(text, tone),)
+
+
+def sorted_findings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Findings, the gravest first."""
+    return tuple(sorted(findings, key=lambda finding: (_ORDER[finding.severity], finding.code, finding.about)))
+
+
+def decision_page(plan: PlanProposal, findings: Sequence[Finding], why: Explanations) -> OnePage:
+    """The first page.
+
+    Parameters
+    ----------
+    plan : PlanProposal
+        Everything that is said.
+    findings : sequence of Finding
+        The gravest first.
+    why : Explanations
+        Takes the entries of the numbers shown.
+    """
+    about = (
+        f" · {plan.product} ({plan.nuclide}) · indication {plan.indication}, {plan.setting} · made {instant_text(plan.created_at)}"
+    )
+    guide = f"{SCOPE} Brackets hold 90 % intervals. Every number is explained in appendix A."
+    instant: Words = (
+        Run("For the treatment instant "), Run(instant_text(plan.treatment_at), Tone.STRONG), Run(". " + _binding_words(plan)),
+    )  # fmt: skip
+    blocks: tuple[Block, ...] = (
+        Heading(1, "Plan proposal for radioembolisation", "top"),
+        Paragraph((Run("Case "), Run(plan.case_id, Tone.STRONG), Run(about))),
+        Paragraph(words(guide, Tone.SOFT), small=True),
+        Heading(2, "What is proposed", "decide"),
+        Paragraph(words(plan.intent)),
+        _injections(plan, why),
+        Paragraph(instant),
+        Heading(2, "Doses against limits and targets", "limits"),
+        _doses(plan, why),
+        Heading(2, "What a person must weigh", "weigh"),
+        *_to_weigh(plan, findings),
+        Heading(2, "Signatures", "sign"),
+        Signatures(ROLES),
+    )
+    return OnePage(blocks)
+
+
+def _binding_words(plan: PlanProposal) -> str:
+    binding = [check for check in plan.limits if check.binding]
+    if not binding:
+        return "No limit fixes the activities."
+    names = "; ".join(f"{check.name}, {check.value_gy:g} Gy" for check in binding)
+    return f"What fixes the activities: {names}. At a limit that fixes them the chance of exceeding it is about one half by construction."
+
+
+def _injections(plan: PlanProposal, why: Explanations) -> Table:
+    columns = (
+        Column(words("Injection"), 1.0), Column(words("Activity to deliver"), 1.75), Column(words("Perfused volume"), 1.75),
+        Column(words("Tumour-to-normal ratio"), 1.5), Column(words("Lesions fed"), 1.4), Column(words("Vial to order"), 2.3),
+    )  # fmt: skip
+    rows = tuple(
+        (
+            words(injection.territory, Tone.STRONG),
+            (why.shown(injection.activity_key, strong=True),),
+            (why.shown(injection.perfused_volume_key),),
+            (why.shown(injection.tumour_to_normal_key),),
+            words(", ".join(injection.tumours) or "none"),
+            _vial_words(plan, injection, why),
+        )
+        for injection in plan.injections
+    )
+    return Table(columns, rows)
+
+
+def best_vial(vials: Sequence[VialOption], territory: str) -> tuple[int, VialOption] | None:
+    """Place and value of the vial that fits an injection best; None where no vial is usable."""
+    fitting = [(place, vial) for place, vial in enumerate(vials) if vial.territory == territory and vial.usable]
+    return fitting[0] if fitting else None
+
+
+def _vial_words(plan: PlanProposal, injection: InjectionProposal, why: Explanations) -> Words:
+    found = best_vial(plan.vials, injection.territory)
+    if found is None:
+        ordered = any(table.key == "order" for table in plan.tables)
+        return words("see Order" if ordered else "no listed vial fits" if plan.vials else "none listed for this product")
+    place, vial = found
+    excess = Shown(signed_percent(vial.relative_excess), why.vial(vial, place))
+    calibrated = f", calibrated {instant_text(vial.calibrated_at, year=False)}: "
+    return (Run(f"{vial.size_gbq:g} GBq", Tone.STRONG), Run(calibrated), excess, Run(" of plan at the instant"))
+
+
+def _doses(plan: PlanProposal, why: Explanations) -> Table:
+    columns = (
+        Column(words("Structure"), 1.75), Column(words("Planned mean dose"), 1.7), Column(words("Limit or target"), 3.0),
+        Column(words("Chance of exceeding"), 1.2, right=True), Column(words("Source"), 2.6),
+    )  # fmt: skip
+    labels = {structure.key: structure.label for structure in plan.structures}
+    planned = {row.structure: row.number_key for row in plan.comparison if row.model == plan.engine and row.number_key}
+    checks: dict[str, list[tuple[int, LimitCheck]]] = {}
+    for place, check in enumerate(plan.limits):
+        checks.setdefault(check.structure, []).append((place, check))
+    free = [key for key in planned if key not in checks and key.partition(".")[0] in _KINDS]
+    free, left_out = _fewer_tumours(plan, free, planned)
+    kinds = {kind: place for place, kind in enumerate(_KINDS)}
+    rows: list[tuple[Words, ...]] = []
+    for key in sorted((*free, *checks), key=lambda key: kinds.get(key.partition(".")[0], len(kinds))):
+        name = words(labels.get(key, key))
+        for place, check in checks.get(key, []):
+            rows.append((name, (why.shown(check.number_key),), *_check_words(check, place, why)))
+        if key not in checks:
+            stated = words("no target stated" if key.startswith("tumour.") else "no limit stated", Tone.SOFT)
+            rows.append((name, (why.shown(planned[key]),), stated, (NOTHING,), ()))
+    caption = f"Mean absorbed doses of {plan.engine}."
+    if left_out:
+        caption += f" {left_out} more tumours lie between those listed; all stand under models side by side."
+    return Table(columns, tuple(rows), words(caption), dense=True)
+
+
+def _check_words(check: LimitCheck, place: int, why: Explanations) -> tuple[Words, Words, Words]:
+    if not check.number_key:
+        level: Words = words(f"{check.name}: {check.value_gy:g} Gy; no structure of the case answers to it")
+        return level, (NOTHING,), words(check.source, Tone.SOFT)
+    entry = why.chance(check, place)
+    level = (Run(f"{check.role}, {check.name}: "), Shown(f"{check.value_gy:g} Gy", entry, strong=True, marked=False))
+    if check.binding:
+        level += (Run(" "), Run("fixes the activity", Tone.BINDING))
+    return level, (Shown(chance_text(check), entry),), (Run(f"{check.source} "), Run(check.mark, Tone.TAG))
+
+
+def _fewer_tumours(plan: PlanProposal, keys: Sequence[str], planned: dict[str, str]) -> tuple[list[str], int]:
+    tumours = [key for key in keys if key.startswith("tumour.")]
+    if len(tumours) <= MOST_TUMOURS:
+        return list(keys), 0
+    ranked = sorted(tumours, key=lambda key: plan.number(planned[key]).measured.value)
+    ends = ranked[: MOST_TUMOURS // 2] + ranked[-(MOST_TUMOURS // 2) :]
+    return [key for key in keys if key not in tumours or key in ends], len(tumours) - len(ends)
+
+
+def _to_weigh(plan: PlanProposal, findings: Sequence[Finding]) -> tuple[Block, ...]:
+    """Critical findings in full, warnings by their first clause, each with a box to tick; notes are counted."""
+    grave = [finding for finding in findings if finding.severity is not Severity.NOTE]
+    notes = len(findings) - len(grave)
+    faults = f" and {len(plan.faults)} faults met while reading the study" if plan.faults else ""
+    rest = f"{notes} notes{faults} stand with the full text of every finding on the next pages."
+    if not grave:
+        return (Paragraph(words(f"No critical finding and no warning. {rest}")),)
+    rows = tuple(
+        (
+            (TickBox(),),
+            words(finding.severity.value, Tone.STRONG if finding.severity is Severity.CRITICAL else Tone.PLAIN),
+            words(finding.message if finding.severity is Severity.CRITICAL else finding.message.partition(" · ")[0]),
+        )
+        for finding in grave
+    )
+    columns = (Column((), 0.3), Column((), 0.95), Column((), 9.0))
+    return Table(columns, rows, dense=True), Paragraph(words(f"Tick what was weighed. {rest}", Tone.SOFT), small=True)
