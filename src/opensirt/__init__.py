@@ -28,6 +28,8 @@ __all__ = ["__version__", *_FACE]
 def __getattr__(name: str) -> Any:
     if name not in _FACE:
         raise AttributeError(f"module 'opensirt' has no attribute {name!r}")
+    if name != "doctor":  # which says itself what is wrong with them
+        import_module("opensirt.settings").apply_settings()
     module, attribute = _FACE[name]
     return getattr(import_module(module), attribute)
 

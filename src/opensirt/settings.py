@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opensirt.vocabulary.errors import InvalidValue
+from opensirt.vocabulary.threads import use_threads
 
 THREADS_VARIABLE = "OPENSIRT_THREADS"
 
@@ -41,6 +42,19 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         If a variable holds something it cannot mean.
     """
     return Settings(threads=_threads(environ.get(THREADS_VARIABLE, "")))
+
+
+def apply_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings and put them in force for this process.
+
+    Raises
+    ------
+    InvalidValue
+        As :func:`read_settings`; nothing is then changed.
+    """
+    settings = read_settings(environ)
+    use_threads(settings.threads)
+    return settings
 
 
 def _threads(text: str) -> int:

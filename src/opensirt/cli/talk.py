@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import typer
 
 from opensirt.cli.exit_codes import ExitCode
-from opensirt.settings import read_settings
+from opensirt.settings import apply_settings
 from opensirt.vocabulary.errors import OpensirtError
 from opensirt.vocabulary.findings import Fault, Finding, Severity
 
@@ -72,7 +72,7 @@ def answer(
     """
     try:
         if manner.command != "doctor":  # which says itself what is wrong with them
-            read_settings()
+            apply_settings()
         with progress(manner.command) as report:
             result = work(report)
         _print(result, lines, manner)

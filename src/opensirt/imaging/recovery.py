@@ -9,7 +9,6 @@ estimated from the image itself: the width at which the blurred model explains t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import numpy as np
@@ -18,6 +17,7 @@ from scipy import ndimage
 
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.measured import Measured
+from opensirt.vocabulary.threads import each
 
 Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
@@ -82,8 +82,7 @@ def blurred(array: Float32Array, spacing_mm: FloatArray, fwhm_mm: float) -> Floa
 
 
 def _all_blurred(regions: Sequence[Region], spacing_mm: FloatArray, fwhm_mm: float) -> list[Float32Array]:
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(lambda region: blurred(region.occupancy, spacing_mm, fwhm_mm), regions))
+    return each(lambda region: blurred(region.occupancy, spacing_mm, fwhm_mm), regions)
 
 
 def _transfer(regions: Sequence[Region], spread: Sequence[Float32Array]) -> FloatArray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import numpy as np
@@ -20,6 +19,7 @@ from opensirt.vocabulary.errors import MissingInput, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.geometry import Grid, require_same_frame
 from opensirt.vocabulary.offers import offer
+from opensirt.vocabulary.threads import each
 from opensirt.vocabulary.units import G_PER_KG
 from opensirt.vocabulary.volumes import ActivityMap, CountsMap, HounsfieldMap, Mask, Occupancy
 from opensirt.workflow.options import WorkupOptions
@@ -216,8 +216,7 @@ def _scout(counts: CountsMap, density: object, parts: _Parts, grid: Grid) -> tup
 
     assert isinstance(density, DensityMap)
     everything = [mask for mask, _ in (parts.body, parts.liver, *parts.lungs, *parts.tumours, *parts.territories, *parts.organs)]
-    with ThreadPoolExecutor(2) as pool:
-        placed = list(pool.map(lambda mask: occupancy(mask, grid), everything))
+    placed = each(lambda mask: occupancy(mask, grid), everything)
     at = iter(placed)
     body, liver = next(at), next(at)
     lungs = [next(at) for _ in parts.lungs]

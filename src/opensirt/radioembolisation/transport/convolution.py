@@ -10,12 +10,12 @@ from opensirt.radioembolisation.transport._planes import PlaneConvolution, suppo
 from opensirt.radioembolisation.transport.result import EnergyBook, EngineDose, Report, emitted_j, require_dosimetric
 from opensirt.radioembolisation.transport.spread import (
     SOFT_TISSUE_G_PER_ML,
-    on_threads,
     orthogonal_spacing,
     photon_tail,
 )
 from opensirt.radioembolisation.transport.voxel_kernel import voxel_kernel
 from opensirt.vocabulary.nuclides import DoseConstant
+from opensirt.vocabulary.threads import on_threads
 from opensirt.vocabulary.units import BQ_PER_GBQ, G_PER_KG
 from opensirt.vocabulary.volumes import ActivityMap, DensityMap, DoseMap
 

@@ -20,9 +20,10 @@ from opensirt.radioembolisation.transport._planes import support
 from opensirt.radioembolisation.transport._superposition import LANES, scatter
 from opensirt.radioembolisation.transport.point_kernels import MEDIA, point_kernel
 from opensirt.radioembolisation.transport.result import EnergyBook, EngineDose, Report, emitted_j, energy_j, require_dosimetric
-from opensirt.radioembolisation.transport.spread import SOFT_TISSUE_G_PER_ML, WORKERS, on_threads, orthogonal_spacing, photon_tail
+from opensirt.radioembolisation.transport.spread import SOFT_TISSUE_G_PER_ML, orthogonal_spacing, photon_tail
 from opensirt.radioembolisation.transport.voxel_kernel import Spacing, build_voxel_kernel
 from opensirt.vocabulary.nuclides import DoseConstant
+from opensirt.vocabulary.threads import on_threads
 from opensirt.vocabulary.units import BQ_PER_GBQ, G_PER_KG
 from opensirt.vocabulary.volumes import ActivityMap, DensityMap, DoseMap
 
@@ -55,6 +56,9 @@ _BUILT_AT_G_PER_ML = np.concatenate(
     [np.geomspace(_THINNEST_G_PER_ML, THIN_BELOW_G_PER_ML - 1e-3, 20), np.geomspace(THIN_BELOW_G_PER_ML, _DENSEST_G_PER_ML, 19)]
 )
 """Densities at which voxel kernels are integrated, 8 to 14 % apart; a cubic in the logarithm of density goes through them."""
+_PARTS = 2
+"""Sources are dealt to this many dose volumes, which are summed at the end: fixed, so that sums do not depend on the threads; each takes
+memory."""
 _STEPS = 8
 """Reports of progress during one dose."""
 _HALF_G_PER_ML = 0.5
@@ -256,14 +260,14 @@ def _superposed(bq: Float32Array, mass_density: Float32Array, pairs: _Pairs, rep
     table = (pairs.table, np.float32(_HALF_G_PER_ML), np.float32(_TABLE_NODES))
     reaches = (np.float32(THIN_BELOW_G_PER_ML), np.float32(pairs.reaches[0]), np.float32(pairs.reaches[1]))
     geometry = (pairs.offsets, pairs.table_row, pairs.parents, pairs.weights, pairs.shells, pairs.nearest_mm)
-    volumes = [np.zeros(density.shape, dtype=np.float32) for _ in range(WORKERS)]
+    volumes = [np.zeros(density.shape, dtype=np.float32) for _ in range(_PARTS)]
     for step in range(_STEPS):
 
-        def run(worker: int, step: int = step) -> None:
-            mine = rows[step * WORKERS + worker :: _STEPS * WORKERS]
-            scatter((mine, *columns, np.empty(LANES, np.float32)), activity, density, geometry, table, reaches, volumes[worker])
+        def run(part: int, step: int = step) -> None:
+            mine = rows[step * _PARTS + part :: _STEPS * _PARTS]
+            scatter((mine, *columns, np.empty(LANES, np.float32)), activity, density, geometry, table, reaches, volumes[part])
 
-        on_threads(run, range(WORKERS))
+        on_threads(run, range(_PARTS))
         report(0.1 + 0.85 * (step + 1) / _STEPS)
     for other in volumes[1:]:
         volumes[0] += other

@@ -8,8 +8,6 @@ tail, and read back between the nodes linearly.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import numpy as np
@@ -20,13 +18,12 @@ from opensirt.radioembolisation.transport._planes import Box
 from opensirt.radioembolisation.transport.voxel_kernel import Spacing, cached_photon_kernel
 from opensirt.vocabulary.errors import GeometryError
 from opensirt.vocabulary.geometry import Grid
+from opensirt.vocabulary.threads import on_threads, threads
 
 Float32Array = npt.NDArray[np.float32]
 
 SOFT_TISSUE_G_PER_ML = 1.04
 """Density of the homogeneous soft tissue of the kernel engine (Lanconelli et al. 2012 and the reference S values use the same)."""
-WORKERS = 2
-"""Threads of one engine; transforms and array arithmetic run outside the interpreter's lock."""
 _COARSE_MM = 12.0
 """Target spacing of the coarse grid: the electrons' reach in soft tissue, beyond which dose varies over centimetres."""
 _SHEAR_TOLERANCE = 1e-3
@@ -47,19 +44,6 @@ def orthogonal_spacing(grid: Grid) -> Spacing:
         )
     k, j, i = (float(s) for s in grid.spacing_mm)
     return k, j, i
-
-
-def on_threads(task: Callable[[int], None], items: Sequence[int]) -> None:
-    """Run a task for every item, a contiguous share of them on each of :data:`WORKERS` threads; the first error is raised."""
-    share = max(1, -(-len(items) // WORKERS))
-
-    def run(first: int) -> None:
-        for item in items[first : first + share]:
-            task(item)
-
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for _ in pool.map(run, range(0, len(items), share)):
-            pass
 
 
 def _nodes(size: int, factor: int) -> int:
@@ -152,7 +136,9 @@ def photon_tail(bq_per_ml: Float32Array, grid: Grid, nuclide: str, *, density_g_
         nuclide, "soft", density_g_per_ml, (coarse[0], coarse[1], coarse[2]), (offsets[0], offsets[1], offsets[2])
     )
     size = tuple(int(fft.next_fast_len(2 * n - 1, real=True)) for n in sums.shape)  # what wraps round is not kept
-    spread = fft.irfftn(fft.rfftn(sums, size) * fft.rfftn(kernel.fraction.astype(np.float32), size), size)
+    workers = threads()
+    tail = fft.rfftn(kernel.fraction.astype(np.float32), size, workers=workers)
+    spread = fft.irfftn(fft.rfftn(sums, size, workers=workers) * tail, size, workers=workers)
     kept = spread[tuple(slice(n, n + m) for n, m in zip(offsets, sums.shape, strict=True))]
     coarse_nodes = np.maximum(kept, np.float32(0.0)) / np.float32(math.prod(factors))
     nodes = np.empty((sums.shape[0], *grid.shape[1:]), dtype=np.float32)

@@ -7,7 +7,6 @@ uptake, quantification in lung. Every source is pushed through the whole estimat
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import numpy as np
@@ -22,6 +21,7 @@ from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.measured import Measured
+from opensirt.vocabulary.threads import each
 from opensirt.vocabulary.volumes import CountsMap, Occupancy
 
 Float32Array = npt.NDArray[np.float32]
@@ -316,8 +316,7 @@ def _spread(
             return known_spread[n]
         return blurred(layout.maps[n], spacing, fwhm_mm)
 
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(one, range(len(layout.maps))))
+    return each(one, range(len(layout.maps)))
 
 
 def _noise(layout: Layout, counts: Float32Array, errors: ErrorModel) -> list[float]:
