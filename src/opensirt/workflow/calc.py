@@ -16,6 +16,9 @@ from opensirt.encoding import unstructure
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
 from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Constant, ReportedNumber
+from opensirt.workflow.calc_activity import ACTIVITY_MODELS
+from opensirt.workflow.calc_comparison import COMPARISON_MODELS
+from opensirt.workflow.calc_compartments import COMPARTMENT_MODELS
 from opensirt.workflow.calc_dose import DOSE_MODELS
 from opensirt.workflow.calc_fields import REQUIRED, Values, read_fields
 from opensirt.workflow.calc_model import CalcModel, Outcome
@@ -25,7 +28,10 @@ from opensirt.workflow.calc_workup import WORKUP_MODELS
 SCHEMA = "opensirt.calc"
 VERSION = 1
 MODELS: MappingProxyType[str, CalcModel] = MappingProxyType(
-    {model.name: model for model in (*WORKUP_MODELS, *DOSE_MODELS, *PHYSICS_MODELS)}
+    {
+        model.name: model
+        for model in (*WORKUP_MODELS, *DOSE_MODELS, *ACTIVITY_MODELS, *COMPARTMENT_MODELS, *COMPARISON_MODELS, *PHYSICS_MODELS)
+    }
 )
 
 

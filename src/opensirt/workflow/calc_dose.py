@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from opensirt.radioembolisation.dosimetry.models import count_partition, mono, partition
-from opensirt.radioembolisation.workup.perfusion import LOW_UPTAKE_RATIO
+from opensirt.radioembolisation.dosimetry.models.validity import uptake_findings
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.measured import Measured, propagate
@@ -29,6 +27,7 @@ from opensirt.workflow.calc_model import (
     lung_findings,
     lung_mass,
     mass_from,
+    own_source,
     require_density_used,
 )
 
@@ -201,20 +200,7 @@ def _partition_inputs(values: Values) -> tuple[dict[str, Measured], tuple[Consta
     ratio = values.measured("tumour_to_normal") if values.has("tumour_to_normal") else Measured(1.0)
     inputs = {"mt": tumour, "mn": normal, "tn": ratio, "shunt": values.measured("lung_shunt_fraction"), "ml": lungs}
     constants = tuple(dict.fromkeys((*tumour_constants, *normal_constants, *lung_constants)))
-    return inputs, constants, (*findings, *_uptake_findings(ratio.value, normal.value))
-
-
-def _uptake_findings(ratio: float, normal_kg: float) -> tuple[Finding, ...]:
-    if normal_kg == 0.0:
-        message = (
-            "no normal liver is perfused · tumour-to-normal ratio is undefined; all activity that reaches the liver goes to tumour"
-        )
-        return (Finding("perfusion.no_normal_liver", Severity.NOTE, message),)
-    if ratio >= LOW_UPTAKE_RATIO:
-        return ()
-    what = "takes up less than normal liver does" if ratio < 1.0 else "hardly takes up more than normal liver does"
-    message = f"tumour-to-normal ratio {ratio:g} (flagged below {LOW_UPTAKE_RATIO:g}): tumour {what} · check supply, contours, and that it is a ratio of concentrations"
-    return (Finding("perfusion.low_uptake", Severity.WARNING, message, source="Taranis convention"),)
+    return inputs, constants, (*findings, *uptake_findings(ratio, normal))
 
 
 def _as_inputs(mt: float, mn: float, tn: float, shunt: float, ml: float) -> partition.PartitionInputs:
@@ -313,8 +299,8 @@ def _count_partition(values: Values) -> Outcome:
     read = {name: read_fields(INJECTION_FIELDS, given, f"injection {name}") for name, given in values.objects("injections").items()}
     known: dict[str, Measured] = {"k": constant_measured(constant)}
     for n, (name, (one, _)) in enumerate(read.items()):
-        known[f"a{n}"] = _own(one.measured("delivered_gbq"), "delivered_gbq", name)
-        known[f"l{n}"] = _own(one.measured("lung_shunt_fraction"), "lung_shunt_fraction", name)
+        known[f"a{n}"] = own_source(one.measured("delivered_gbq"), "delivered_gbq", name)
+        known[f"l{n}"] = own_source(one.measured("lung_shunt_fraction"), "lung_shunt_fraction", name)
 
     def injections(at: dict[str, float]) -> dict[str, count_partition.InjectionCounts]:
         return {
@@ -354,12 +340,6 @@ def _count_partition(values: Values) -> Outcome:
         findings.append(Finding("dose.compartment_without_mass", Severity.WARNING, message))
     lung = next((n.measured for n in numbers if n.key == "lungs.dose_gy"), None)
     return Outcome(numbers, findings=(*findings, *(lung_findings(lung) if lung else ())))
-
-
-def _own(measured: Measured, key: str, injection: str) -> Measured:
-    """An uncertainty stated for one injection belongs to it alone; named sources stay shared."""
-    renamed = {(f"{key}.{injection}" if source == key else source): u for source, u in measured.contributions.items()}
-    return Measured(measured.value, renamed) if math.isfinite(measured.value) else measured
 
 
 DOSE_MODELS = (

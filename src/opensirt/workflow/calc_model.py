@@ -12,7 +12,7 @@ from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.limits import LUNG_SINGLE
 from opensirt.vocabulary.measured import Measured, propagate
-from opensirt.vocabulary.nuclides import DoseConstant, nuclide_named
+from opensirt.vocabulary.nuclides import DoseConstant, Nuclide, nuclide_named
 from opensirt.vocabulary.provenance import Constant, Input, Mark, ReportedNumber
 from opensirt.vocabulary.units import G_PER_KG
 from opensirt.workflow.calc_fields import Field, Kind, Values
@@ -87,7 +87,17 @@ def dose_constant(values: Values) -> DoseConstant:
     nuclide = nuclide_named(values.text("nuclide"))
     if not nuclide.published_constants:
         raise InvalidValue(f"a dose of {nuclide.name}", "it makes images and is no therapy", "use Y-90 or Ho-166")
-    stated = values.raw("dose_constant")
+    return dose_constant_of(nuclide, values.raw("dose_constant"))
+
+
+def dose_constant_of(nuclide: Nuclide, stated: str | float | None) -> DoseConstant:
+    """A dose constant by name or number; the first published one where nothing is stated.
+
+    Raises
+    ------
+    UnsupportedInput
+        For an unknown name.
+    """
     if stated is None or isinstance(stated, str):
         return nuclide.dose_constant(stated or "")
     for constant in nuclide.dose_constants:
@@ -130,6 +140,25 @@ def mass_from(values: Values, mass_key: str, volume_key: str) -> tuple[Measured,
         return propagate(lambda v, rho: v * rho / G_PER_KG, v=volume, rho=values.measured("density_g_per_ml")), ()
     density = Measured(SOFT_TISSUE.value, {"liver_density": SOFT_TISSUE.standard_uncertainty})
     return propagate(lambda v, rho: v * rho / G_PER_KG, v=volume, rho=density), (SOFT_TISSUE,)
+
+
+def one_of(values: Values, first: str, second: str) -> str:
+    """Which of two keys is stated.
+
+    Raises
+    ------
+    InvalidValue
+        If both or neither are.
+    """
+    if values.has(first) == values.has(second):
+        raise InvalidValue(f"{first} and {second}", "exactly one of them is needed", "state one and leave out the other")
+    return first if values.has(first) else second
+
+
+def own_source(measured: Measured, key: str, injection: str) -> Measured:
+    """An uncertainty stated for one injection belongs to it alone; named sources stay shared."""
+    renamed = {(f"{key}.{injection}" if source == key else source): u for source, u in measured.contributions.items()}
+    return Measured(measured.value, renamed)
 
 
 def require_density_used(values: Values, *volume_keys: str) -> None:

@@ -58,7 +58,7 @@ def missing_of(facts: InjectionFacts, needs: tuple[str, ...]) -> tuple[Missing, 
 
 def silence(missing: tuple[Missing, ...]) -> Unknown:
     """Why a model has no answer, from what it misses."""
-    return Unknown("; ".join(f"{each.quantity} is not known: {each.reason}" for each in missing))
+    return Unknown("; ".join(f"{each.quantity}: {each.reason}" for each in missing))
 
 
 def doses_of(linear: Linear, delivered_gbq: Measured, scout_gbq: Measured = NO_SCOUT) -> ModelDoses:
