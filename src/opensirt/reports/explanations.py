@@ -192,3 +192,34 @@ def chance_text(check: LimitCheck) -> str:
     if percent < 1.0:
         return "< 1 %"
     return "> 99 %" if percent > 99.0 else f"{percent:.0f} %"
+
+
+def entry_facts(entry: Entry) -> list[str]:
+    """The facts of an entry in one line each: method, inputs, constants, spread, budget, literature, hashes."""
+    facts = [f"M{entry.method_number}, version {entry.version}"]
+    facts += [f"{i.name} = {i.value}{f' {i.unit}' if i.unit else ''}{f' ({i.origin})' if i.origin else ''}" for i in entry.inputs]
+    if entry.constants:
+        facts.append("constants " + ", ".join(f"C{n}" for n in entry.constants))
+    if entry.spread:
+        facts.append(entry.spread)
+    if entry.budget:
+        facts.append("budget: " + budget_words(entry))
+    if entry.sources:
+        facts.append("literature: " + "; ".join(entry.sources))
+    if entry.input_sha256:
+        facts.append("inputs by hash " + " ".join(digest[:12] for digest in entry.input_sha256))
+    return facts
+
+
+SMALLEST_SHARE = 0.005
+"""Sources below it are counted together in a line of text; the panel on screen lists every one."""
+
+
+def budget_words(entry: Entry) -> str:
+    """Sources of an entry's uncertainty by share of the variance, in one line; the smallest are counted together."""
+    large = [line for line in entry.budget if line.share >= SMALLEST_SHARE]
+    text = [f"{line.source} {PERCENT * line.share:.0f} % ({line.contribution})" for line in large]
+    if len(large) < len(entry.budget):
+        rest = sum(line.share for line in entry.budget[len(large) :])
+        text.append(f"{len(entry.budget) - len(large)} smaller sources {PERCENT * rest:.1f} %")
+    return ", ".join(text)

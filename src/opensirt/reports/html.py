@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from opensirt.reports.charts import drawn, svg
 from opensirt.reports.document import (
@@ -38,6 +38,7 @@ from opensirt.reports.document import (
     Tone,
     Words,
 )
+from opensirt.reports.explanations import entry_facts
 from opensirt.vocabulary.units import PERCENT
 
 _TONES: dict[Tone, str] = {
@@ -205,37 +206,6 @@ def _entry_line(entry: Entry) -> Markup:
     return _tag(text, entry.number, entry.number, entry.anchor, entry.label, value, entry.formula, " · ".join(entry_facts(entry)))
 
 
-def entry_facts(entry: Entry) -> list[str]:
-    """The facts of an entry in one line each: method, inputs, constants, spread, budget, literature, hashes."""
-    facts = [f"M{entry.method_number}, version {entry.version}"]
-    facts += [f"{i.name} = {i.value}{f' {i.unit}' if i.unit else ''}{f' ({i.origin})' if i.origin else ''}" for i in entry.inputs]
-    if entry.constants:
-        facts.append("constants " + ", ".join(f"C{n}" for n in entry.constants))
-    if entry.spread:
-        facts.append(entry.spread)
-    if entry.budget:
-        facts.append("budget: " + budget_words(entry))
-    if entry.sources:
-        facts.append("literature: " + "; ".join(entry.sources))
-    if entry.input_sha256:
-        facts.append("inputs by hash " + " ".join(digest[:12] for digest in entry.input_sha256))
-    return facts
-
-
-SMALLEST_SHARE = 0.005
-"""Sources below it are counted together in a line of text; the panel on screen lists every one."""
-
-
-def budget_words(entry: Entry) -> str:
-    """Sources of an entry's uncertainty by share of the variance, in one line; the smallest are counted together."""
-    large = [line for line in entry.budget if line.share >= SMALLEST_SHARE]
-    text = [f"{line.source} {PERCENT * line.share:.0f} % ({line.contribution})" for line in large]
-    if len(large) < len(entry.budget):
-        rest = sum(line.share for line in entry.budget[len(large) :])
-        text.append(f"{len(entry.budget) - len(large)} smaller sources {PERCENT * rest:.1f} %")
-    return ", ".join(text)
-
-
 def _panel(entry: Entry, page: _Page) -> Markup:
     parts = [_tag("<h3>{}</h3>", entry.label)]
     if entry.value:
@@ -294,5 +264,3 @@ _RENDERERS: dict[type, Callable[[Any, _Page], Markup]] = {
     OnePage: _one_page,
     Folded: _folded,
 }
-
-__all__ = ["SMALLEST_SHARE", "budget_words", "entry_facts", "escape", "render_html"]
