@@ -1,0 +1,8 @@
+"""Formulas of response, toxicity, liver function and liver volume for ``calc``, gathered."""
+
+from __future__ import annotations
+
+from opensirt.workflow.calc_liver import LIVER_MODELS
+from opensirt.workflow.calc_response import RESPONSE_MODELS
+
+OUTCOMES_MODELS = (*RESPONSE_MODELS, *LIVER_MODELS)
