@@ -33,6 +33,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+class StructureOrigin(StrEnum):
+    """Kinds of objects that hold structures."""
+
+    RTSTRUCT = "rtstruct"
+    SEG = "seg"
+    LABEL_MAP = "label-map"
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 4 if a critical finding or an import fault came back.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error arose.")]
@@ -43,6 +52,12 @@ Labels = Annotated[
 ]
 LabelsMap = Annotated[
     Path | None, typer.Option("--labels-map", help='JSON for other numbers: {"liver": [1], "tumour.T1": [2, 3]}.')
+]
+StructuresFrom = Annotated[
+    StructureOrigin | None,
+    typer.Option(
+        "--structures-from", help="Where several objects hold a structure, take it from this kind; RTSTRUCT first where left out."
+    ),
 ]
 TimeZone = Annotated[
     str, typer.Option("--time-zone", help="Zone of the department's clocks, e.g. Europe/London, for files without offset.")
@@ -115,6 +130,7 @@ def import_(
     true_nuclide: TrueNuclide = "",
     labels: Labels = None,
     labels_map: LabelsMap = None,
+    structures_from: StructuresFrom = None,
     json: AsJson = False,
     strict: Strict = False,
     debug: Debug = False,
@@ -127,7 +143,8 @@ def import_(
     def work(report: Report) -> ImportSummary:
         from opensirt.workflow.import_study import run_import
 
-        return run_import(folder, case, ImportOptions(case_id, time_zone, true_nuclide, labels, labels_map), report)
+        origin = structures_from.value if structures_from else ""
+        return run_import(folder, case, ImportOptions(case_id, time_zone, true_nuclide, labels, labels_map, origin), report)
 
     answer(work, words.import_lines, Manner("import", json, strict, debug), refused=lambda summary: not summary.volumes)
 
@@ -186,6 +203,7 @@ def plan(
     true_nuclide: TrueNuclide = "",
     labels: Labels = None,
     labels_map: LabelsMap = None,
+    structures_from: StructuresFrom = None,
     json: AsJson = False,
     strict: Strict = False,
     debug: Debug = False,
@@ -207,7 +225,8 @@ def plan(
         residual_fraction=residual,
         workup=WorkupOptions(spacing_mm=spacing_mm, density=density_model),
     )
-    reading = ImportOptions("", time_zone, true_nuclide, labels, labels_map)
+    origin = structures_from.value if structures_from else ""
+    reading = ImportOptions("", time_zone, true_nuclide, labels, labels_map, origin)
 
     def work(report: Report) -> PlanProposal:
         from opensirt.workflow.import_study import require_volumes, run_import

@@ -22,6 +22,7 @@ from opensirt.vocabulary.findings import Fault, Finding, Severity
 from opensirt.vocabulary.nuclides import nuclide_named
 from opensirt.vocabulary.offers import nearest
 from opensirt.vocabulary.volumes import ActivityMap, CountsMap, HounsfieldMap, Mask
+from opensirt.workflow.choose_structures import LABEL_MAP, Offered, choose_structures, require_known_origin
 from opensirt.workflow.options import ImportOptions
 from opensirt.workflow.study import SCHEMA, VERSION, SeriesSummary, StoredStructure, StudyIndex, save_index
 
@@ -209,6 +210,7 @@ def run_import(folder: Path, case_path: Path, options: ImportOptions, report: Ca
     """
     if not folder.is_dir():
         raise InvalidValue(f"{folder.name!r} is not a folder", "a study is read from a folder of DICOM files", "give the folder")
+    require_known_origin(options.structures_from)
     study = read_study(folder, lambda x: report(0.7 * x), _read_options(options))
     if not study.volumes:
         return _nothing(study)
@@ -218,7 +220,7 @@ def run_import(folder: Path, case_path: Path, options: ImportOptions, report: Ca
     context = next(volume.context for volume in (ct, emission) if volume is not None)
     _require_one_patient(case, context.attributes)
     with case.writing():
-        index = _keep(case, study, ct, emission, extra, findings)
+        index = _keep(case, study, ct, emission, extra, findings, structures_from=options.structures_from)
         if ct is not None:
             identity = Identity(dict(ct.context.attributes), ct.context.frame, ct.context.series_uid, ct.context.synthetic)
             identity_path(case, index.ct_sha256).parent.mkdir(mode=0o700, exist_ok=True)
@@ -282,23 +284,22 @@ def _keep(
     emission: ImportedVolume | None,
     extra: tuple[tuple[Mask, str], ...],
     findings: tuple[Finding, ...],
+    *,
+    structures_from: str,
 ) -> StudyIndex:
     views = {view.view: case.save_volume(view.map) for view in reversed(study.planar)}
     near, elsewhere = _near(study, ct, emission)
     findings = (*findings, *elsewhere)
-    stored = [StoredStructure(s.mask.structure.key, s.label, s.origin, case.save_volume(s.mask)) for s in near]
-    stored += [StoredStructure(mask.structure.key, label, "label map", case.save_volume(mask)) for mask, label in extra]
-    unique = {item.key: item for item in reversed(stored)}
-    doubled = sorted({item.key for item in stored if sum(other.key == item.key for other in stored) > 1})
-    if doubled:
-        message = f"{', '.join(doubled)} come more than once; the first of each is used · several structure sets or segments of one name · remove what is not wanted"
-        findings = (*findings, Finding("import.structure_doubled", Severity.WARNING, message))
+    offered = [Offered(s.mask, s.label, s.origin) for s in near] + [Offered(mask, label, LABEL_MAP) for mask, label in extra]
+    chosen, doubled = choose_structures(offered, structures_from)
+    stored = tuple(StoredStructure(o.mask.structure.key, o.label, o.origin, case.save_volume(o.mask)) for o in chosen)
+    findings = (*findings, *doubled)
     return StudyIndex(
         case.save_volume(ct.map) if ct is not None and isinstance(ct.map, HounsfieldMap) else "",
         case.save_volume(emission.map) if emission is not None and isinstance(emission.map, CountsMap | ActivityMap) else "",
         views.get("anterior", ""),
         views.get("posterior", ""),
-        tuple(unique[key] for key in dict.fromkeys(item.key for item in stored)),
+        stored,
         tuple(_summary(facts) for facts in study.facts),
         study.faults,
         findings,

@@ -24,6 +24,9 @@ class ImportOptions:
         Label map (NIfTI or MetaImage) on the CT.
     labels_map : Path, optional
         JSON that says which numbers make up which structure; TotalSegmentator's numbers where ``None``.
+    structures_from : str
+        Kind of object that a structure is taken from where several hold it: ``"rtstruct"``, ``"seg"`` or ``"label-map"``; in this order
+        where empty.
     """
 
     case_id: str = ""
@@ -31,6 +34,7 @@ class ImportOptions:
     true_nuclide: str = ""
     labels: Path | None = None
     labels_map: Path | None = None
+    structures_from: str = ""
 
 
 @dataclass(frozen=True)
