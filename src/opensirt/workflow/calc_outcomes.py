@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from opensirt.workflow.calc_liver import LIVER_MODELS
-from opensirt.workflow.calc_response import RESPONSE_MODELS
+from opensirt.workflow.calc_tumour_response import TUMOUR_RESPONSE_MODELS
 
-OUTCOMES_MODELS = (*RESPONSE_MODELS, *LIVER_MODELS)
+OUTCOMES_MODELS = (*TUMOUR_RESPONSE_MODELS, *LIVER_MODELS)
