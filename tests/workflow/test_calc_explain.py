@@ -102,7 +102,7 @@ def test_units_are_read_from_keys(key: str, unit: str):
 
 
 def test_a_field_without_a_unit_is_a_pure_number():
-    pure = re.compile(r"fraction|ratio|to_normal|factor|percent|number|grade|score|relative|probability|exponent|count")
+    pure = re.compile(r"fraction|ratio|to_normal|factor|percent|number|grade|score|relative|probability|exponent|count|gamma50")
     bare = {
         f"{model.name}.{field.key}"
         for model in MODELS.values()

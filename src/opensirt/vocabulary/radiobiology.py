@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.errors import UnsupportedInput
+from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Constant, Mark
 
 RADIOBIOLOGY_VERSION = "1"
@@ -187,7 +188,7 @@ def tissue_named(key: str) -> TissueParameters:
         If there is none.
     """
     if key not in TISSUES:
-        raise UnsupportedInput(f"no tissue is called {key!r}", "", f"choose one of {', '.join(TISSUES)}, or state α/β and repair")
+        raise UnsupportedInput(f"no tissue is called {key!r}", "", f"{offer(key, TISSUES)}, or state α/β and repair")
     return TISSUES[key]
 
 
@@ -294,9 +295,7 @@ def response_named(key: str, endpoint: str) -> ResponseParameters:
     """
     known = [name for name, each in RESPONSES.items() if each.endpoint == endpoint]
     if key not in known:
-        raise UnsupportedInput(
-            f"no parameters of {endpoint} are called {key!r}", "", f"choose one of {', '.join(known)}, or state them"
-        )
+        raise UnsupportedInput(f"no parameters of {endpoint} are called {key!r}", "", f"{offer(key, known)}, or state them")
     return RESPONSES[key]
 
 

@@ -89,6 +89,16 @@ SYMBOLS = MappingProxyType(
 )
 """Symbols that a field or a result may have in an equation; the first that the equation uses is meant."""
 
+_LINEAR_QUADRATIC = {
+    "BED": "bed_gy",
+    "D": "dose_gy",
+    "G": "repair_factor",
+    "EQD2": "eqd2_gy",
+    "T_rep": "repair_half_time_h where stated, else the tissue's, below",
+    "α": "linear part of the cell's response; only α/β counts: alpha_beta_gy where stated, else the tissue's, below",
+    "β": "quadratic part of the cell's response; only α/β counts",
+}
+
 IN_MODEL = MappingProxyType(
     {
         "decay": {"A": "activity at the second instant", "A₀": "amount_gbq"},
@@ -100,6 +110,61 @@ IN_MODEL = MappingProxyType(
             "m_i": "mass of compartment i (see mass_kg)",
         },
         "dvh": {"x": "a share of the volume in %, or a dose in Gy"},
+        "bed": _LINEAR_QUADRATIC,
+        "eqd2": _LINEAR_QUADRATIC,
+        "eqd2-from-bed": _LINEAR_QUADRATIC,
+        "dose-from-bed": _LINEAR_QUADRATIC,
+        "dose-from-eqd2": _LINEAR_QUADRATIC | {"EQD2": "eqd2_gy"},
+        "cumulative-bed": _LINEAR_QUADRATIC
+        | {
+            "BED": "bed_gy",
+            "BED_i": "BED of session i",
+            "D_i": "absorbed dose of session i (see sessions)",
+            "G_i": "share of sublethal damage of session i that is not repaired in time",
+            "T_i": "half-life with which the dose rate of session i falls (see sessions)",
+            "d_i": "dose per fraction of session i (see sessions)",
+        },
+        "dose-time": {"f": "dose_fraction", "t": "elapsed_h", "Ḋ": "dose_rate_gy_per_h"},
+        "eud": {"gEUD": "eud_gy", "a": "exponent", "D": "dose of a voxel (see doses_gy)", "v": "share of the volume in a voxel"},
+        "eubed": _LINEAR_QUADRATIC
+        | {
+            "EUBED": "eubed_gy",
+            "BED": "BED of a voxel",
+            "D": "dose of a voxel (see doses_gy)",
+            "v": "share of the volume in a voxel",
+            "α": "alpha_per_gy where stated, else the tissue's, below; α/β: alpha_beta_gy or the tissue's",
+        },
+        "eubed-from-beds": {
+            "EUBED": "eubed_gy",
+            "BED": "BED of a voxel (see beds_gy)",
+            "v": "share of the volume in a voxel",
+            "α": "alpha_per_gy where stated, else the tissue's, below",
+        },
+        "tcp-logistic": {"P": "tcp", "EUD": "eud_gy", "D50": "d50_gy", "γ50": "gamma50"},
+        "ntcp-logistic": {"NTCP": "ntcp", "EUD": "eud_gy", "TD50": "td50_gy", "γ50": "gamma50"},
+        "tcp-poisson": {
+            "TCP": "tcp",
+            "N₀": "clonogen_number",
+            "EUBED": "eubed_gy",
+            "α": "alpha_per_gy where stated, else the tissue's, below",
+        },
+        "sphere-density": {
+            "n": "spheres_per_ml",
+            "V": "volume_ml",
+            "D": "mean_dose_gy",
+            "a₀": "activity per sphere at calibration: bq_per_sphere where stated, else the product's, below",
+            "t": "elapsed_h",
+            "ρ": "density_g_per_ml where stated, else that of soft tissue, below",
+        },
+        "sphere-tail": {
+            "SD": "relative_sd times the mean dose",
+            "n": "spheres_per_ml",
+            "c": "cluster_number",
+            "d": "dose that one sphere gives at a point, from its radius outward",
+            "dV": "element of the tissue's volume",
+            "Campbell": "Campbell's theorem on sums of independent pulses",
+            "Rice": "Rice's characteristic function of such sums",
+        },
         "spheres": {
             "A": "activity_gbq",
             "a₀": "activity per sphere at calibration: bq_per_sphere where stated, else the product's, below",
@@ -153,8 +218,10 @@ def unit_in(key: str) -> str:
     while start > 0 and (words[start - 1] in _UNITS or words[start - 1] == "per"):
         start -= 1
     tail = words[start:]
-    if not tail or tail[0] == "per":
+    if not tail:
         return ""
+    if tail[0] == "per":  # alpha_per_gy
+        return f"1/{_UNITS[tail[1]]}" if len(tail) == 2 and tail[1] in _UNITS else ""
     if tail[-1] == "percent":
         return "%"
     if len(words) == 1 and words[0] not in ("gbq", "gy", "kg"):  # "d" of a histogram is no day

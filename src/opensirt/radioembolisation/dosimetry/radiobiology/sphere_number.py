@@ -26,7 +26,7 @@ from opensirt.vocabulary.units import BQ_PER_GBQ, G_PER_KG, MM3_PER_ML, PERCENT
 NAME = "shot noise of spheres"
 VERSION = "1"
 DENSITY_FORMULA = "n = A / (V · a),  A / V = D · ρ / K"
-FORMULA = "var D = n ∫ d² dV · c;  distribution from exp(n/c ∫ (e^{iωcd} − 1) dV)"
+FORMULA = "SD = √(n · c · ∫ d · d · dV);  distribution from its characteristic function (Campbell, Rice)"
 SOURCES = ("Campbell 1909", "Rice 1944", "Walrand et al. 2014")
 
 UM_PER_MM = 1000.0

@@ -248,7 +248,7 @@ def _spheres(structure: _Structure, mean_gy: float, product: Product) -> Reporte
     measured = propagate(
         value,
         scale=structure.scale,
-        each_bq=as_measured(product.bq_per_sphere),
+        each_bq=Measured(product.bq_per_sphere.value, {"activity_per_sphere": product.bq_per_sphere.standard_uncertainty}),
         k=Measured(constant.value, {"dose_constant": constant.standard_uncertainty}),
     )
     how = (sphere_number.DENSITY_FORMULA, sphere_number.NAME)
@@ -292,7 +292,7 @@ def _findings(product: Product, indication: str, mixed: Sequence[str], few: Sequ
     if few:
         message = (
             f"few spheres per mL at their activity at calibration in {', '.join(few)}: below {LOW_SPHERES_PER_ML:g} per mL the dose to 70 % of a "
-            "tumour falls with their number · spheres used later hold less activity each and are more for the same dose (Y-90: twice as many after 64 h)"
+            "tumour falls with their number, in clinical terms below 5000 · spheres used later hold less activity each and are more for the same dose (Y-90: twice as many after 64 h)"
         )
         found.append(Finding("spheres.few", Severity.NOTE, message, source=SPHERES_SOURCE))
     return tuple(found)
