@@ -185,7 +185,8 @@ class Entry:
     constants: tuple[int, ...] = ()
     budget: tuple[BudgetLine, ...] = ()
     sources: tuple[str, ...] = ()
-    input_sha256: tuple[str, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    """(role, hash) of the volumes behind it; the role is empty where the plan does not name it."""
 
 
 @dataclass(frozen=True)

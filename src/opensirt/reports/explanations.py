@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from opensirt.radioembolisation.treatment.proposal import LimitCheck, PlanProposal, VialOption
@@ -46,7 +47,7 @@ def anchor_of(key: str) -> str:
     return "n-" + "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in key)
 
 
-def entry_of(number: ReportedNumber) -> Entry:
+def entry_of(number: ReportedNumber, roles: Mapping[str, str]) -> Entry:
     """What explains a number of the plan; its places in the lists are filled in later."""
     lines = tuple(
         BudgetLine(source_words(source), f"{contribution:+.3g} {'' if number.unit == '1' else number.unit}".strip(), share)
@@ -58,7 +59,7 @@ def entry_of(number: ReportedNumber) -> Entry:
         spread = f"{_SHAPES[number.shape]}; standard uncertainty {number.measured.standard_uncertainty:.3g}{unit}"
     return Entry(
         number.key, 0, anchor_of(number.key), number.label, value_text(number), interval_text(number), spread, number.formula,
-        number.method, 0, number.method_version, number.inputs, (), lines, number.sources, number.input_sha256,
+        number.method, 0, number.method_version, number.inputs, (), lines, number.sources, tuple((roles.get(digest, ""), digest) for digest in number.input_sha256),
     )  # fmt: skip
 
 
@@ -68,6 +69,7 @@ class Explanations:
     def __init__(self, plan: PlanProposal) -> None:
         self._plan = plan
         self._numbers = {number.key: number for number in plan.numbers}
+        self._roles = {digest: role for role, digest in plan.input_sha256}
         self._activity_keys = {injection.territory: injection.activity_key for injection in plan.injections}
         self._entries: dict[str, Entry] = {}
         self._constants: dict[Constant, int] = {}
@@ -96,7 +98,7 @@ class Explanations:
         number = self._numbers.get(key)
         if number is None:
             return NOTHING
-        self.add(entry_of(number), number.constants)
+        self.add(entry_of(number, self._roles), number.constants)
         measured = number.measured
         text = value_text(number) if unit else plain(measured.value, decimals_for(measured.value, measured.standard_uncertainty))
         return Shown(text, key, interval_text(number) if interval else "", strong)
@@ -165,7 +167,7 @@ class Explanations:
     def rest(self) -> None:
         """Number what the plan holds and no page shows: the appendix is whole."""
         for number in self._plan.numbers:
-            self.add(entry_of(number), number.constants)
+            self.add(entry_of(number, self._roles), number.constants)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -195,7 +197,7 @@ def chance_text(check: LimitCheck) -> str:
 
 
 def entry_facts(entry: Entry) -> list[str]:
-    """The facts of an entry in one line each: method, inputs, constants, spread, budget, literature, hashes."""
+    """The facts of an entry in one line each: method, inputs, constants, spread, budget, images."""
     facts = [f"M{entry.method_number}, version {entry.version}"]
     facts += [f"{i.name} = {i.value}{f' {i.unit}' if i.unit else ''}{f' ({i.origin})' if i.origin else ''}" for i in entry.inputs]
     if entry.constants:
@@ -204,10 +206,8 @@ def entry_facts(entry: Entry) -> list[str]:
         facts.append(entry.spread)
     if entry.budget:
         facts.append("budget: " + budget_words(entry))
-    if entry.sources:
-        facts.append("literature: " + "; ".join(entry.sources))
-    if entry.input_sha256:
-        facts.append("inputs by hash " + " ".join(digest[:12] for digest in entry.input_sha256))
+    if entry.files:
+        facts.append("images: " + ", ".join(role or digest[:12] for role, digest in entry.files))
     return facts
 
 

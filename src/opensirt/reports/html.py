@@ -228,8 +228,8 @@ def _panel(entry: Entry, page: _Page) -> Markup:
         parts.append(_small_table(("Source of uncertainty", "Contribution", "Share of the variance"), shares))
     if entry.sources:
         parts.append(_tag('<p class="small">Literature: {}.</p>', "; ".join(entry.sources)))
-    if entry.input_sha256:
-        hashes = Markup(" ").join(_tag("<code>{}…</code>", digest[:16]) for digest in entry.input_sha256)
+    if entry.files:
+        hashes = Markup(", ").join(_tag("{} <code>{}…</code>", role, digest[:16]) for role, digest in entry.files)
         parts.append(_tag('<p class="small">Inputs by hash: {}</p>', hashes))
     parts.append(_tag('<p class="small soft">Entry {} of <a href="#a{}">appendix A</a>.</p>', entry.number, entry.number))
     return _tag('<div popover id="{}">{}</div>', entry.anchor, Markup("\n").join(parts))

@@ -54,11 +54,17 @@ WIDTH, HEIGHT = A4
 LEFT, RIGHT, TOP, BOTTOM = 15 * mm, 15 * mm, 17 * mm, 17 * mm
 COLUMN = WIDTH - LEFT - RIGHT
 PAGE_ROOM = HEIGHT - TOP - BOTTOM
-SCALES = (1.0, 0.96, 0.92, 0.88, 0.84, 0.8)
+SCALES = (0.999, 0.96, 0.92, 0.88, 0.84, 0.8)
 """Sizes tried, one after the other, for blocks that belong on one page; below them the page is let run on."""
 SYNTHETIC = "SYNTHETIC – NOT A PATIENT"
 _LEAST_BELOW_HEADING = 34 * mm
 """Room without which a heading begins on the next page."""
+_NARROW = 25 * mm
+"""Columns narrower than this show a number's interval below it."""
+_KEPT_WHOLE = 12
+"""Rows up to which a table is not torn apart."""
+_CHART, _SECOND_CHART = 262.0, 205.0
+"""Heights of a chart of first and of second rank, points."""
 _SEVERITY = {"critical": ("CRITICAL", parts.SEVERE, 3.5), "warning": ("WARNING", "#8a5a00", 1.6), "note": ("NOTE", parts.SOFT, 0.6)}
 
 
@@ -70,8 +76,10 @@ class _Page:
     by_key: dict[str, Entry]
     styles: parts.Styles
 
-    def text(self, words: Words, style: Any) -> Text:
-        return Text(parts.markup(words, self.by_key), style)
+    chart_height: float = _CHART
+
+    def text(self, words: Words, style: Any, *, stacked: bool = False) -> Text:
+        return Text(parts.markup(words, self.by_key, stacked=stacked), style)
 
 
 class _Outlined(Text):  # type: ignore[misc]
@@ -121,11 +129,9 @@ def render_pdf(document: ReportDocument) -> bytes:
     bytes
         PDF 1.4; the same document gives the same bytes in every process.
     """
-    parts.register_fonts()
+    parts.prepare()
     page = _Page(document, {entry.key: entry for entry in document.entries}, parts.styles(1.0))
-    story: list[Flowable] = []
-    for place, block in enumerate(document.blocks):
-        story += _flow(block, page, document.blocks[place + 1 : place + 2])
+    story = _story(document.blocks, page)
     buffer = io.BytesIO()
     template = BaseDocTemplate(
         buffer, pagesize=A4, leftMargin=LEFT, rightMargin=RIGHT, topMargin=TOP, bottomMargin=BOTTOM, title=document.title,
@@ -163,7 +169,7 @@ def _margins(canvas: Canvas, document: ReportDocument) -> None:
 
 def _mark(canvas: Canvas) -> None:
     canvas.saveState()
-    canvas.setFillColor(HexColor("#f3eaf0"))
+    canvas.setFillColor(HexColor("#f6f0f4"))
     canvas.translate(WIDTH / 2.0, HEIGHT / 2.0)
     canvas.rotate(52.0)
     canvas.setFont(parts.BOLD, 96.0)
@@ -176,23 +182,23 @@ def _mark(canvas: Canvas) -> None:
     canvas.drawCentredString(WIDTH / 2.0, HEIGHT - 10.8 * mm, SYNTHETIC)
 
 
-def _flow(block: AnyBlock, page: _Page, following: Sequence[AnyBlock] = ()) -> list[Flowable]:
-    if isinstance(block, Heading):
-        return [*_room_for(block, following), _Outlined(block, page.styles.headings[block.level - 1])]
-    render: Callable[[Any, _Page], list[Flowable]] = _RENDERERS[type(block)]
-    return render(block, page)
-
-
-def _room_for(heading: Heading, following: Sequence[AnyBlock]) -> list[Flowable]:
-    """A break before a heading under which not enough of what follows would stand."""
-    if heading.level == 1:
-        return []
-    need = float(_LEAST_BELOW_HEADING)
-    if following and isinstance(following[0], Figure):
-        need = _picture_height(following[0]) + _LEAST_BELOW_HEADING
-    if following and isinstance(following[0], Chart):
-        need = parts.ChartDrawing(following[0].chart, COLUMN).drawing.height + _LEAST_BELOW_HEADING
-    return [CondPageBreak(min(need, PAGE_ROOM))]
+def _story(blocks: Sequence[AnyBlock], page: _Page) -> list[Flowable]:
+    """The flowables of blocks in order; a heading never stands without what it heads."""
+    story: list[Flowable] = []
+    waiting: list[Flowable] = []
+    for block in blocks:
+        if isinstance(block, Heading):
+            waiting.append(_Outlined(block, page.styles.headings[block.level - 1]))
+            continue
+        render: Callable[[Any, _Page], list[Flowable]] = _RENDERERS[type(block)]
+        flow = render(block, page)
+        if waiting and flow and isinstance(flow[0], KeepTogether):
+            flow = [KeepTogether([*waiting, *flow[0]._content]), *flow[1:]]
+        elif waiting:
+            flow = [CondPageBreak(_LEAST_BELOW_HEADING), *waiting, *flow]
+        story += flow
+        waiting = []
+    return [*story, *waiting]
 
 
 def _paragraph(block: Paragraph, page: _Page) -> list[Flowable]:
@@ -217,14 +223,17 @@ def _table(block: Table, page: _Page) -> list[Flowable]:
         for words, column, width in zip(row, block.columns, widths, strict=True):
             set_back = tuple(Run(i.text, Tone.SOFT) if isinstance(i, Run) else i for i in words) if place in block.quiet else words
             picture = parts.drawn_cell(words, width - 6.0, style.scale)
-            line.append(picture or page.text(set_back, right if column.right else left))
+            stacked = width < _NARROW and not column.right
+            line.append(picture or page.text(set_back, right if column.right else left, stacked=stacked))
         cells.append(line)
     if not cells:
         return [page.text((Run("None."),), style.small)]
     grid = Grid(cells, widths, repeatRows=1 if headed else 0, style=_table_style(headed, style.scale, block.dense), hAlign="LEFT")
     above = [page.text(block.caption, style.small)] if block.caption else []
-    room = [CondPageBreak(24 * mm)] if style.scale == 1.0 else []
-    return [*room, *above, grid, Spacer(1, 4.0 * style.scale)]
+    below = Spacer(1, 4.0 * style.scale)
+    if len(block.rows) <= _KEPT_WHOLE and style.scale == 1.0:
+        return [KeepTogether([*above, grid]), below]
+    return [CondPageBreak(_LEAST_BELOW_HEADING), *above, grid, below]
 
 
 def _table_style(headed: bool, scale: float, dense: bool) -> list[tuple[Any, ...]]:
@@ -272,15 +281,15 @@ def _figure(block: Figure, page: _Page) -> list[Flowable]:
 
 
 def _chart(block: Chart, page: _Page) -> list[Flowable]:
-    chart = parts.ChartDrawing(block.chart, COLUMN)
+    chart = parts.ChartDrawing(block.chart, COLUMN, page.chart_height)
     return [KeepTogether([chart, Spacer(1, 2), page.text(block.caption, page.styles.small), Spacer(1, 5)])]
 
 
 def _signatures(block: Signatures, page: _Page) -> list[Flowable]:
     style = page.styles
     heads = [Text(text, style.head) for text in ("", "Name", "Date and time", "Signature")]
-    rows: list[list[Any]] = [heads, *([Text(parts.text_of(role), style.cell), "", "", ""] for role in block.roles)]
-    widths = [COLUMN * share for share in (0.31, 0.23, 0.2, 0.26)]
+    rows: list[list[Any]] = [heads, *([Text(parts.text_of(role), style.dense), "", "", ""] for role in block.roles)]
+    widths = [COLUMN * share for share in (0.36, 0.23, 0.17, 0.24)]
     commands: list[tuple[Any, ...]] = [
         ("VALIGN", (0, 0), (-1, -1), "BOTTOM"),
         ("LEFTPADDING", (0, 0), (-1, -1), 2),
@@ -288,7 +297,7 @@ def _signatures(block: Signatures, page: _Page) -> list[Flowable]:
     ]
     commands += [("LINEBELOW", (column, 1), (column, -1), 0.7, parts.INK_COLOUR) for column in (1, 2, 3)]
     commands += [("TOPPADDING", (0, 0), (-1, 0), 0)]
-    heights = [9.0 * style.scale] + [7.4 * mm * style.scale] * len(block.roles)
+    heights = [9.0 * style.scale] + [8.6 * mm * style.scale] * len(block.roles)
     return [Grid(rows, widths, rowHeights=heights, style=commands, hAlign="LEFT")]
 
 
@@ -327,7 +336,8 @@ def _height(story: Sequence[Flowable]) -> float:
 
 
 def _folded(block: Folded, page: _Page) -> list[Flowable]:
-    inner = [flowable for one in block.blocks for flowable in _flow(one, page)]
+    smaller = _Page(page.document, page.by_key, page.styles, _SECOND_CHART)
+    inner = _story(block.blocks, smaller)
     if any(isinstance(one, Chart | Figure) for one in block.blocks):
         return inner  # their captions say what they are
     return [CondPageBreak(_LEAST_BELOW_HEADING), Text(parts.text_of(block.summary), page.styles.headings[2]), *inner]

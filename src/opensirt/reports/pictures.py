@@ -129,21 +129,34 @@ def _planes(pictures: PlanPictures) -> list[Plane]:
     ]
 
 
-def _contours(axes: Axes, masks: Sequence[Mask], plane: Plane) -> None:
-    for mask in masks:
-        if mask.structure.kind not in _CONTOUR_LINES:
-            continue
-        drawn = sample(mask.inside, mask.grid, plane, outside=0.0)
-        if drawn.max() < 0.5:
-            continue
-        dashes, width = _CONTOUR_LINES[mask.structure.kind]
+@dataclass(frozen=True)
+class _Cut:
+    """One plane with what both pictures show of it: CT numbers, and the structures that it meets."""
+
+    plane: Plane
+    hu: FloatArray
+    outlines: tuple[tuple[StructureKind, FloatArray], ...]
+
+
+def _cuts(pictures: PlanPictures) -> list[_Cut]:
+    cuts = []
+    drawn = [mask for mask in pictures.masks if mask.structure.kind in _CONTOUR_LINES]
+    for plane in _planes(pictures):
+        hu = sample(pictures.ct.hu, pictures.ct.grid, plane, outside=-1000.0)
+        sampled = [(mask.structure.kind, sample(mask.inside, mask.grid, plane, outside=0.0)) for mask in drawn]
+        cuts.append(_Cut(plane, hu, tuple((kind, inside) for kind, inside in sampled if inside.max() >= 0.5)))
+    return cuts
+
+
+def _contours(axes: Axes, cut: _Cut) -> None:
+    for kind, inside in cut.outlines:
+        dashes, width = _CONTOUR_LINES[kind]
         style = (0, tuple(d / width for d in dashes)) if dashes else "-"
-        colour = STRUCTURE_COLOURS[mask.structure.kind]
-        axes.contour(drawn, levels=[0.5], colors=[colour], linewidths=[width], linestyles=[style])
+        axes.contour(inside, levels=[0.5], colors=[STRUCTURE_COLOURS[kind]], linewidths=[width], linestyles=[style])
 
 
-def _base(axes: Axes, pictures: PlanPictures, plane: Plane, mark: str) -> None:
-    hu = sample(pictures.ct.hu, pictures.ct.grid, plane, outside=-1000.0)
+def _base(axes: Axes, cut: _Cut, mark: str) -> None:
+    hu, plane = cut.hu, cut.plane
     axes.imshow(hu, cmap="gray", vmin=ABDOMEN_WINDOW_HU[0], vmax=ABDOMEN_WINDOW_HU[1], interpolation="bilinear")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -162,12 +175,12 @@ def _base(axes: Axes, pictures: PlanPictures, plane: Plane, mark: str) -> None:
         axes.text(0.985, 0.985, mark, color="white", fontsize=6, ha="right", va="top", transform=axes.transAxes, weight="bold")
 
 
-def _figure_for(planes: Sequence[Plane]) -> tuple[Figure, list[Axes], Axes]:
-    """Axes of the views side by side, all to one scale, and of the colour bar on the right."""
+def _figure_for(cuts: Sequence[_Cut]) -> tuple[Figure, list[Axes], Axes]:
+    """Axes of the views side by side, all of one height, and of the colour bar on the right."""
     left, right, gap, head = 0.02, 0.62, 0.08, 0.2
     usable = WIDTH_IN - left - right
-    aspects = [plane.width_mm / plane.height_mm for plane in planes]
-    tall = (usable - gap * (len(planes) - 1)) / sum(aspects)
+    aspects = [cut.plane.width_mm / cut.plane.height_mm for cut in cuts]
+    tall = (usable - gap * (len(cuts) - 1)) / sum(aspects)
     height = tall + head + 0.04
     figure = Figure(figsize=(WIDTH_IN, height), dpi=DPI)
     axes, x = [], left
@@ -185,42 +198,57 @@ def _colour_top(dose: DoseMap) -> float:
     return float(np.ceil(level / step * 2.0) / 2.0 * step)
 
 
-def dose_slices_png(pictures: PlanPictures, mark: str = "") -> bytes:
-    """Axial, coronal and sagittal CT through the focus with the dose as a wash, isodose lines in Gy, and contours; ``mark`` is burnt in."""
-    planes = _planes(pictures)
-    figure, all_axes, bar_axes = _figure_for(planes)
+def slices_png(pictures: PlanPictures, mark: str = "") -> tuple[bytes, bytes]:
+    """Axial, coronal and sagittal CT through the focus, with contours: once with the planned dose, once with the scout image.
+
+    Parameters
+    ----------
+    pictures : PlanPictures
+        The volumes.
+    mark : str
+        Burnt into every view: "SYNTHETIC" for a virtual patient.
+
+    Returns
+    -------
+    tuple of bytes
+        PNG of the dose (as a wash, with isodose lines in Gy) and of the emission image.
+    """
+    cuts = _cuts(pictures)
+    return _dose_png(pictures, cuts, mark), _emission_png(pictures, cuts, mark)
+
+
+def _dose_png(pictures: PlanPictures, cuts: Sequence[_Cut], mark: str) -> bytes:
+    figure, all_axes, bar_axes = _figure_for(cuts)
     top = _colour_top(pictures.dose)
     levels = [level for level in ISODOSE_STEPS_GY if level < float(pictures.dose.dose_gy.max())]
-    for axes, plane in zip(all_axes, planes, strict=True):
-        _base(axes, pictures, plane, mark)
-        dose = sample(pictures.dose.dose_gy, pictures.dose.grid, plane, outside=0.0)
+    for axes, cut in zip(all_axes, cuts, strict=True):
+        _base(axes, cut, mark)
+        dose = sample(pictures.dose.dose_gy, pictures.dose.grid, cut.plane, outside=0.0)
         alpha = np.clip(dose / (0.15 * top), 0.0, 1.0) * 0.5
         image = axes.imshow(dose, cmap="inferno", vmin=0.0, vmax=top, alpha=alpha, interpolation="bilinear")
         if levels:
             shades = [mpl.colormaps["YlOrRd_r"](0.75 - 0.65 * n / max(1, len(levels) - 1)) for n in range(len(levels))]
             lines = axes.contour(dose, levels=levels, colors=shades, linewidths=0.8)
             axes.clabel(lines, fmt="%.0f", fontsize=6, inline_spacing=1)
-        _contours(axes, pictures.masks, plane)
+        _contours(axes, cut)
     opaque = mpl.cm.ScalarMappable(norm=image.norm, cmap=image.cmap)
     figure.colorbar(opaque, cax=bar_axes).set_label("absorbed dose (Gy)", fontsize=8)
     bar_axes.tick_params(labelsize=7)
     return _png(figure)
 
 
-def emission_slices_png(pictures: PlanPictures, mark: str = "") -> bytes:
-    """The scout emission image fused on CT in the same three planes, with contours; ``mark`` is burnt in."""
-    planes = _planes(pictures)
-    figure, all_axes, bar_axes = _figure_for(planes)
+def _emission_png(pictures: PlanPictures, cuts: Sequence[_Cut], mark: str) -> bytes:
+    figure, all_axes, bar_axes = _figure_for(cuts)
     emission = pictures.emission
     array = emission.counts if isinstance(emission, CountsMap) else emission.bq_per_ml
     unit = "counts per voxel" if isinstance(emission, CountsMap) else "Bq/mL"
     top = max(float(np.percentile(array[array > 0], 99.5)) if array.any() else 1.0, 1e-9)
-    for axes, plane in zip(all_axes, planes, strict=True):
-        _base(axes, pictures, plane, mark)
-        values = sample(array, emission.grid, plane, outside=0.0)
+    for axes, cut in zip(all_axes, cuts, strict=True):
+        _base(axes, cut, mark)
+        values = sample(array, emission.grid, cut.plane, outside=0.0)
         alpha = np.clip(values / (0.15 * top), 0.0, 1.0) * 0.6
         image = axes.imshow(values, cmap="viridis", vmin=0.0, vmax=top, alpha=alpha, interpolation="bilinear")
-        _contours(axes, pictures.masks, plane)
+        _contours(axes, cut)
     opaque = mpl.cm.ScalarMappable(norm=image.norm, cmap=image.cmap)
     figure.colorbar(opaque, cax=bar_axes).set_label(unit, fontsize=8)
     bar_axes.tick_params(labelsize=7)

@@ -52,8 +52,8 @@ def methods_page(plan: PlanProposal, why: Explanations) -> list[AnyBlock]:
         (Run("What intervals do not hold", Tone.STRONG), Run(f". {PREDICTION}")),
     )
     columns = (
-        Column(words("No."), 0.5, right=True), Column(words("Method and version"), 3.0), Column(words("Formula"), 3.4),
-        Column(words("Source"), 2.4), Column(words("Entries"), 1.1),
+        Column(words("No."), 0.5, right=True), Column(words("Method and version"), 2.9), Column(words("Formula"), 3.1),
+        Column(words("Source"), 2.2), Column(words("Entries"), 1.8),
     )  # fmt: skip
     rows = tuple(
         (
@@ -109,7 +109,7 @@ def ranges(numbers: Sequence[int]) -> str:
 
 def appendix(plan: PlanProposal, why: Explanations) -> list[AnyBlock]:
     """Entries of every number, constants with source and mark, inputs by hash, parameters in force."""
-    guide = "Numbers in square brackets on the pages are entries of this list. Cn is a constant of appendix B, Mn a method of the methods page."
+    guide = "Numbers in square brackets on the pages are entries of this list. Cn is a constant of appendix B, Mn a method of the methods page with its literature; images stand with their hashes in appendix C."
     blocks: list[AnyBlock] = [PageBreak(), Heading(2, "Appendix A. Every number explained", "appendix-numbers")]
     blocks += [Paragraph(words(guide), small=True), Entries(), Heading(2, "Appendix B. Constants", "appendix-constants")]
     columns = (

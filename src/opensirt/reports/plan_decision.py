@@ -118,13 +118,13 @@ def _vial_words(plan: PlanProposal, injection: InjectionProposal, why: Explanati
         return words("see Order" if ordered else "no listed vial fits" if plan.vials else "none listed for this product")
     place, vial = found
     excess = Shown(signed_percent(vial.relative_excess), why.vial(vial, place))
-    calibrated = f", calibrated {instant_text(vial.calibrated_at, year=False)}: "
-    return (Run(f"{vial.size_gbq:g} GBq", Tone.STRONG), Run(calibrated), excess, Run(" of plan at the instant"))
+    calibrated = f", calibrated {instant_text(vial.calibrated_at, year=False)}; "
+    return (Run(f"{vial.size_gbq:g} GBq", Tone.STRONG), Run(calibrated), excess, Run(" against plan"))
 
 
 def _doses(plan: PlanProposal, why: Explanations) -> Table:
     columns = (
-        Column(words("Structure"), 1.75), Column(words("Planned mean dose"), 1.7), Column(words("Limit or target"), 3.0),
+        Column(words("Structure"), 1.75), Column(words("Planned mean dose"), 2.1), Column(words("Limit or target"), 2.8),
         Column(words("Chance of exceeding"), 1.2, right=True), Column(words("Source"), 2.6),
     )  # fmt: skip
     labels = {structure.key: structure.label for structure in plan.structures}
@@ -173,8 +173,9 @@ def _to_weigh(plan: PlanProposal, findings: Sequence[Finding]) -> tuple[Block, .
     """Critical findings in full, warnings by their first clause, each with a box to tick; notes are counted."""
     grave = [finding for finding in findings if finding.severity is not Severity.NOTE]
     notes = len(findings) - len(grave)
-    faults = f" and {len(plan.faults)} faults met while reading the study" if plan.faults else ""
-    rest = f"{notes} notes{faults} stand with the full text of every finding on the next pages."
+    more = [_count(notes, "note")] if notes else []
+    more += [_count(len(plan.faults), "fault") + " met while reading the study"] if plan.faults else []
+    rest = f"The full text of every finding{''.join(f', {one}' for one in more)}: next pages."
     if not grave:
         return (Paragraph(words(f"No critical finding and no warning. {rest}")),)
     rows = tuple(
@@ -187,3 +188,7 @@ def _to_weigh(plan: PlanProposal, findings: Sequence[Finding]) -> tuple[Block, .
     )
     columns = (Column((), 0.3), Column((), 0.95), Column((), 9.0))
     return Table(columns, rows, dense=True), Paragraph(words(f"Tick what was weighed. {rest}", Tone.SOFT), small=True)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -22,7 +22,6 @@ from opensirt.reports.document import (
     Folded,
     Heading,
     Inline,
-    PageBreak,
     Paragraph,
     Run,
     Sample,
@@ -33,7 +32,7 @@ from opensirt.reports.document import (
 )
 from opensirt.reports.explanations import BAND_FORMULA, Explanations
 from opensirt.reports.numbers import budget, instant_text, signed_percent, source_words
-from opensirt.reports.pictures import CONTOUR_LEGEND, PlanPictures, dose_slices_png, dvh_chart, emission_slices_png
+from opensirt.reports.pictures import CONTOUR_LEGEND, PlanPictures, dvh_chart, slices_png
 from opensirt.reports.plan_decision import words
 from opensirt.reports.plan_tables import tables_by_key
 from opensirt.vocabulary.findings import Finding
@@ -55,7 +54,7 @@ def sections(plan: PlanProposal, pictures: PlanPictures, findings: Sequence[Find
     blocks += _images(plan, pictures)
     blocks += _histograms(plan, labels, why)
     blocks += tables.pop("dvh_metrics", [])
-    blocks += [PageBreak(), Heading(2, "Every model side by side", "models"), *_comparison(plan, labels, why)]
+    blocks += [Heading(2, "Every model side by side", "models"), *_comparison(plan, labels, why)]
     for key in ("models", "model_reasons", "radiobiology", "late_effects", "eligibility"):
         blocks += tables.pop(key, [])
     blocks += [Heading(2, "Vials and order", "vials"), *tables.pop("order", []), *tables.pop("schedule", []), *_vials(plan, why)]
@@ -87,6 +86,7 @@ def _findings(plan: PlanProposal, findings: Sequence[Finding], labels: dict[str,
 
 def _images(plan: PlanProposal, pictures: PlanPictures) -> list[AnyBlock]:
     mark = "SYNTHETIC" if plan.synthetic else ""
+    dose_png, emission_png = slices_png(pictures, mark)
     legend: list[Inline] = []
     for name, colour, dashes, width in CONTOUR_LEGEND:
         legend += [Run(" "), Sample(colour, dashes, width), Run(f" {name}")]
@@ -96,12 +96,12 @@ def _images(plan: PlanProposal, pictures: PlanPictures) -> list[AnyBlock]:
     return [
         Heading(2, "Dose on CT", "images"),
         Figure(
-            dose_slices_png(pictures, mark),
+            dose_png,
             "Axial, coronal and sagittal CT with the planned dose, isodose lines and contours",
             caption,
         ),
         Figure(
-            emission_slices_png(pictures, mark),
+            emission_png,
             "Axial, coronal and sagittal CT with the scout emission image and contours",
             words("Scout emission image in the same planes, with the same contours."),
         ),

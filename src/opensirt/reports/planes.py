@@ -86,16 +86,19 @@ def sample(array: npt.NDArray[Any], grid: Grid, plane: Plane, *, outside: float 
     ndarray, shape (rows, columns)
         Samples in the volume's unit.
     """
-    index = grid.index_kji(plane.points_mm())
-    coordinates = np.moveaxis(index, -1, 0)
-    low = np.floor(coordinates.reshape(3, -1).min(axis=1)).astype(int) - 1
-    high = np.ceil(coordinates.reshape(3, -1).max(axis=1)).astype(int) + 2
-    low, high = np.maximum(low, 0), np.minimum(high, np.array(grid.shape))
+    points = plane.points_mm()
+    ends = grid.index_kji(points[[0, 0, -1, -1], [0, -1, 0, -1]])  # an affine map has its extremes at the corners
+    low = np.maximum(np.floor(ends.min(axis=0)).astype(int) - 1, 0)
+    high = np.minimum(np.ceil(ends.max(axis=0)).astype(int) + 2, np.array(grid.shape))
     if (high <= low).any():
-        return np.full(coordinates.shape[1:], outside)
-    part = np.asarray(array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], dtype=np.float32)
+        return np.full(points.shape[:2], outside)
+    part = array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    if outside == 0.0 and not part.any():
+        return np.zeros(points.shape[:2])
+    coordinates = np.moveaxis(grid.index_kji(points), -1, 0)
+    values = np.asarray(part, dtype=np.float32)
     local = coordinates - low[:, None, None]
-    sampled = np.asarray(map_coordinates(part, local, order=1, mode="nearest", prefilter=False), dtype=np.float64)
+    sampled = np.asarray(map_coordinates(values, local, order=1, mode="nearest", prefilter=False), dtype=np.float64)
     limits = np.array(grid.shape, dtype=np.float64)[:, None, None] - 0.5
     beyond = ((coordinates < -0.5) | (coordinates > limits)).any(axis=0)
     sampled[beyond] = outside
