@@ -38,6 +38,17 @@ PLANAR_FIELDS = (
     Field("liver_anterior_counts", Kind.POSITIVE, "liver counts, anterior view", 150000),
     Field("liver_posterior_counts", Kind.POSITIVE, "liver counts, posterior view", 140000),
 )
+BACKGROUND_FIELDS = (
+    Field("background_anterior_counts", Kind.NOT_NEGATIVE, "counts of the background region, anterior view", None, None),
+    Field(
+        "background_posterior_counts", Kind.NOT_NEGATIVE, "counts of the same region mirrored into the posterior view", None, None
+    ),
+    Field("background_anterior_pixels", Kind.POSITIVE, "pixels of the background region, anterior view", None, None),
+    Field("background_posterior_pixels", Kind.POSITIVE, "pixels of it in the posterior view: as many", None, None),
+    Field("lung_pixels", Kind.POSITIVE, "pixels of the lung region", None, None),
+    Field("liver_pixels", Kind.POSITIVE, "pixels of the liver region", None, None),
+)
+"""All or none: background is subtracted from lung and liver in both views alike, or from nothing."""
 SPECT_FIELDS = (
     Field("lung_counts", Kind.NOT_NEGATIVE, "lung counts; a voxel shared with the liver is not among them", 40),
     Field("liver_counts", Kind.POSITIVE, "liver counts, shared voxels included", 720),
@@ -77,22 +88,51 @@ def _shunt_findings(fraction: float) -> tuple[Finding, ...]:
     return (Finding("lung_shunt.above_limit", Severity.CRITICAL, message, "lungs", LUNG_SINGLE.source),)
 
 
+def _plain_counts(values: Values, fields: tuple[Field, ...]) -> list[float]:
+    """Counts as numbers; their noise is Poisson's, so that none may be stated beside."""
+    uncertain = [field.key for field in fields if values.measured(field.key).contributions]
+    if uncertain:
+        raise InvalidValue(
+            f"an uncertainty of {', '.join(uncertain)}",
+            "the noise of counts is taken as that of Poisson counts",
+            "state the counts as plain numbers, as they were counted",
+        )
+    return [values.number(field.key) for field in fields]
+
+
+def _background(values: Values) -> lung_shunt.PlanarBackground | None:
+    stated = [field.key for field in BACKGROUND_FIELDS if values.has(field.key)]
+    if not stated:
+        return None
+    missing = [field.key for field in BACKGROUND_FIELDS if field.key not in stated]
+    if missing:
+        raise InvalidValue(
+            f"background by {', '.join(stated)} without {', '.join(missing)}",
+            "it is subtracted from lung and liver in both views alike, or from nothing",
+            "state all of them, or none",
+        )
+    return lung_shunt.PlanarBackground(*_plain_counts(values, BACKGROUND_FIELDS))
+
+
 def _planar(values: Values) -> Outcome:
-    counts = lung_shunt.PlanarCounts(*(values.number(field.key) for field in PLANAR_FIELDS))
+    counts = lung_shunt.PlanarCounts(*_plain_counts(values, PLANAR_FIELDS))
+    background = _background(values)
     method = Method(
         "planar geometric mean",
         lung_shunt.LUNG_SHUNT_VERSION,
-        lung_shunt.PLANAR_FORMULA,
+        lung_shunt.PLANAR_FORMULA if background is None else lung_shunt.BACKGROUND_FORMULA,
         ("van Roekel thesis p. 30",),
-        inputs=inputs_of(values, PLANAR_FIELDS),
+        inputs=inputs_of(values, (*PLANAR_FIELDS, *BACKGROUND_FIELDS)),
     )
-    fraction = lung_shunt.planar_lung_shunt(counts)
+    fraction = lung_shunt.planar_lung_shunt(counts, background)
     number = method.number("lung_shunt_fraction", "lung shunt fraction, planar", fraction, "1")
-    lung = (counts.lung_anterior_counts * counts.lung_posterior_counts) ** 0.5
-    liver = (counts.liver_anterior_counts * counts.liver_posterior_counts) ** 0.5
-    return Outcome(
-        (number,), {"lung_geometric_mean_counts": lung, "liver_geometric_mean_counts": liver}, _shunt_findings(fraction.value)
-    )
+    net = lung_shunt.net_counts(counts, background)
+    means = {
+        f"{organ}_geometric_mean_counts": (net[f"{organ}_anterior"].value * net[f"{organ}_posterior"].value) ** 0.5
+        for organ in ("lung", "liver")
+    }
+    findings = (*_shunt_findings(fraction.value), *lung_shunt.background_findings(counts, background))
+    return Outcome((number,), means, findings)
 
 
 def _spect(values: Values) -> Outcome:
@@ -204,7 +244,7 @@ def _extrahepatic(values: Values) -> Outcome:
 
 
 WORKUP_MODELS = (
-    CalcModel("lung-shunt-planar", "lung shunt fraction by planar geometric mean", PLANAR_FIELDS, _planar),
+    CalcModel("lung-shunt-planar", "lung shunt fraction by planar geometric mean", (*PLANAR_FIELDS, *BACKGROUND_FIELDS), _planar),
     CalcModel("lung-shunt-spect", "lung shunt fraction from SPECT/CT counts", SPECT_FIELDS, _spect),
     CalcModel("lung-dose", "mean lung dose of a delivered activity", LUNG_DOSE_FIELDS, _lung_dose),
     CalcModel("lung-limit", "activity in the lungs at a lung dose limit", LUNG_LIMIT_FIELDS, _lung_limit),
