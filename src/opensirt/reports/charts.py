@@ -74,7 +74,7 @@ class Drawing:
 
 
 INK, SOFT = "#111827", "#c4c9d1"
-_LEFT, _TOP, _BOTTOM, _LEGEND = 42.0, 8.0, 34.0, 148.0
+_LEFT, _TOP, _BOTTOM, _LEGEND = 42.0, 8.0, 34.0, 162.0
 
 
 def ticks(end: float, wanted: int = 6) -> tuple[float, ...]:

@@ -61,6 +61,8 @@ _LEAST_BELOW_HEADING = 34 * mm
 """Room without which a heading begins on the next page."""
 _NARROW = 25 * mm
 """Columns narrower than this show a number's interval below it."""
+_LONG_WORD = 14
+"""Letters beyond which a word of a column's head may break at its hyphen."""
 _KEPT_WHOLE = 12
 """Rows up to which a table is not torn apart."""
 _CHART, _SECOND_CHART = 262.0, 205.0
@@ -217,7 +219,7 @@ def _table(block: Table, page: _Page) -> list[Flowable]:
     cells: list[list[Any]] = []
     headed = any(column.title for column in block.columns)
     if headed:
-        cells.append([page.text(c.title, style.head_right if c.right else style.head) for c in block.columns])
+        cells.append([page.text(_breakable(c.title), style.head_right if c.right else style.head) for c in block.columns])
     for place, row in enumerate(block.rows):
         line: list[Any] = []
         for words, column, width in zip(row, block.columns, widths, strict=True):
@@ -234,6 +236,16 @@ def _table(block: Table, page: _Page) -> list[Flowable]:
     if len(block.rows) <= _KEPT_WHOLE and style.scale == 1.0:
         return [KeepTogether([*above, grid]), below]
     return [CondPageBreak(_LEAST_BELOW_HEADING), *above, grid, below]
+
+
+def _breakable(title: Words) -> Words:
+    """A column's head whose long hyphenated words may break at the hyphen."""
+    return tuple(
+        Run(" ".join(w.replace("-", "- ") if len(w) > _LONG_WORD else w for w in i.text.split()), i.tone)
+        if isinstance(i, Run)
+        else i
+        for i in title
+    )
 
 
 def _table_style(headed: bool, scale: float, dense: bool) -> list[tuple[Any, ...]]:
@@ -317,9 +329,7 @@ def _one_page(block: OnePage, page: _Page) -> list[Flowable]:
     story: list[Flowable] = []
     for scale in SCALES:
         smaller = _Page(page.document, page.by_key, parts.styles(scale))
-        story = [
-            flowable for inner in block.blocks for flowable in _flow(inner, smaller) if not isinstance(flowable, CondPageBreak)
-        ]
+        story = [flowable for flowable in _story(block.blocks, smaller) if not isinstance(flowable, CondPageBreak)]
         if _height(story) <= PAGE_ROOM - 2.0:
             break
     return [*story, NewPage()]

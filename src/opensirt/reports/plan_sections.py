@@ -176,7 +176,7 @@ def _vials(plan: PlanProposal, why: Explanations) -> list[AnyBlock]:
         )
     columns = (
         Column(words("Injection"), 0.9), Column(words("Vial at calibration"), 1.0, right=True), Column(words("Calibrated"), 2.0),
-        Column(words("Days since"), 0.7, right=True), Column(words("Holds at treatment"), 1.3, right=True),
+        Column(words("Days since"), 0.7, right=True), Column(words("Holds at treatment (GBq)"), 1.3, right=True),
         Column(words("Against plan"), 1.0, right=True), Column(words("Equals the plan at"), 2.0), Column(words("Note"), 2.2),
     )  # fmt: skip
     rows = tuple(_vial_row(vial, why.vial(vial, place)) for place, vial in near)
@@ -189,7 +189,7 @@ def _vial_row(vial: VialOption, entry: str) -> tuple[Words, ...]:
     return (
         words(vial.territory), words(f"{vial.size_gbq:g} GBq"), words(instant_text(vial.calibrated_at, year=False)),
         (Shown(f"{vial.days_after_calibration:.1f}", entry, marked=False),),
-        (Shown(f"{vial.activity_at_treatment_gbq:.3f} GBq", entry),),
+        (Shown(f"{vial.activity_at_treatment_gbq:.3f}", entry),),
         (Shown(signed_percent(vial.relative_excess, 1), entry, marked=False),),
         (Shown(instant_text(vial.equals_plan_at, year=False), entry, marked=False),), words(vial.note),
     )  # fmt: skip
