@@ -19,10 +19,17 @@ from opensirt.vocabulary.provenance import Constant, ReportedNumber
 from opensirt.workflow.calc_activity import ACTIVITY_MODELS
 from opensirt.workflow.calc_comparison import COMPARISON_MODELS
 from opensirt.workflow.calc_compartments import COMPARTMENT_MODELS
+from opensirt.workflow.calc_courses import COURSE_MODELS
 from opensirt.workflow.calc_dose import DOSE_MODELS
 from opensirt.workflow.calc_fields import REQUIRED, Values, read_fields
 from opensirt.workflow.calc_model import CalcModel, Outcome
+from opensirt.workflow.calc_outcomes import OUTCOMES_MODELS
 from opensirt.workflow.calc_physics import PHYSICS_MODELS
+from opensirt.workflow.calc_probability import PROBABILITY_MODELS
+from opensirt.workflow.calc_radiobiology import RADIOBIOLOGY_MODELS
+from opensirt.workflow.calc_spheres import SPHERE_MODELS
+from opensirt.workflow.calc_vial_tables import VIAL_TABLE_MODELS
+from opensirt.workflow.calc_vials import VIAL_MODELS
 from opensirt.workflow.calc_workup import WORKUP_MODELS
 
 SCHEMA = "opensirt.calc"
@@ -30,7 +37,21 @@ VERSION = 1
 MODELS: MappingProxyType[str, CalcModel] = MappingProxyType(
     {
         model.name: model
-        for model in (*WORKUP_MODELS, *DOSE_MODELS, *ACTIVITY_MODELS, *COMPARTMENT_MODELS, *COMPARISON_MODELS, *PHYSICS_MODELS)
+        for model in (
+            *WORKUP_MODELS,
+            *DOSE_MODELS,
+            *ACTIVITY_MODELS,
+            *COMPARTMENT_MODELS,
+            *COMPARISON_MODELS,
+            *PHYSICS_MODELS,
+            *OUTCOMES_MODELS,
+            *RADIOBIOLOGY_MODELS,
+            *PROBABILITY_MODELS,
+            *SPHERE_MODELS,
+            *VIAL_MODELS,
+            *VIAL_TABLE_MODELS,
+            *COURSE_MODELS,
+        )
     }
 )
 
