@@ -28,6 +28,8 @@ URATA_INTERCEPT = Constant("urata.intercept", 2.4, "mL", URATA_SOURCE)
 VAUTHEY_FORMULA = "V = 1267.28 · BSA − 794.41"
 URATA_FORMULA = "V = 706.2 · BSA + 2.4"
 LARGEST_BSA_M2 = 4.0
+ROUNDING_FRACTION = 1e-9
+"""Volumes that are sums of the same voxels may differ by rounding; by this share they still are the same."""
 HYPERTROPHY_RESPONSE_FRACTION = 0.10
 """From this relative growth of the untreated lobe on, hypertrophy counts as a response (Palard 2018)."""
 
@@ -176,7 +178,7 @@ def measured_remnant_fraction(remnant_ml: float, total_ml: float, tumour_ml: flo
             "no liver is left",
             "the liver's volume includes the tumour",
         )
-    if remnant_ml > functional_ml:
+    if remnant_ml > functional_ml * (1.0 + ROUNDING_FRACTION):
         raise InconsistentInput(
             f"a remnant of {remnant_ml:g} mL of {functional_ml:g} mL liver without tumour",
             "a part cannot exceed the whole",
