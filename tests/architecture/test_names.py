@@ -14,7 +14,7 @@ UNITS = {
     *("gy", "mgy", "j", "mev", "kev", "ev", "w", "v", "hz", "ohm", "celsius", "k", "kpa", "mmhg", "gpu"),
     *("bq", "kbq", "mbq", "gbq", "mci", "ci", "counts", "cps", "cpm", "decays"),
     *("h", "s", "min", "d", "hours", "days", "minutes", "seconds", "years", "months", "weeks"),
-    *("mm", "cm", "m", "um", "mm2", "cm2", "m2", "mm3", "ml", "l", "voxels", "g", "kg", "hu", "suv", "deg", "rad", "per"),
+    *("mm", "cm", "m", "um", "mm2", "cm2", "m2", "mm3", "ml", "l", "voxels", "g", "kg", "mg", "hu", "suv", "deg", "rad", "per"),
 }
 DIMENSIONLESS = {
     *("fraction", "fractions", "ratio", "probability", "relative", "factor", "factors", "weight", "weights", "percent", "number"),

@@ -18,6 +18,8 @@ from opensirt.vocabulary.units import BQ_PER_GBQ
 
 KEPT = 6
 """Combinations that are kept for comparison, best first."""
+_Vial = tuple[datetime, float]
+"""Calibration, and activity at it in GBq."""
 _SAME = 1e-9
 """Deviations closer than this are one and the same: rounding of decay factors."""
 
@@ -146,7 +148,7 @@ def combinations_for(
     }
     latest = {calibrated: place for place, calibrated in enumerate(sorted(calibrations, reverse=True))}
 
-    def preference(chosen: tuple[tuple[datetime, float], ...]) -> tuple[float, ...]:
+    def preference(chosen: tuple[_Vial, ...]) -> tuple[float, ...]:
         deviation = abs(sum(held[vial] for vial in chosen) / dispensed - 1.0)
         step = rules.equal_within_fraction
         steps = math.floor(deviation / step) if step > 0.0 else round(deviation / _SAME)
@@ -168,8 +170,8 @@ def combinations_for(
 
 def _combination(
     product: Product,
-    chosen: tuple[tuple[datetime, float], ...],
-    held: dict[tuple[datetime, float], float],
+    chosen: tuple[_Vial, ...],
+    held: dict[_Vial, float],
     dispensed: float,
 ) -> Combination:
     vials = tuple(VialChoice(size, calibrated, held[calibrated, size]) for calibrated, size in chosen)

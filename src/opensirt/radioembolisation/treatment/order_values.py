@@ -36,7 +36,7 @@ class OrderedVial:
         Age at the treatment, d; negative for a vial used before its calibration.
     number_of_spheres : float
         In the vial.
-    spheres_range : tuple of float
+    sphere_number_range : tuple of float
         With the published range of activity per sphere: (fewest, most).
     sphere_mass_range_mg : tuple of float or None
         Mass of those spheres, mg, where their number per mg is known.
@@ -53,7 +53,7 @@ class OrderedVial:
     usable_until: datetime | None
     days_after_calibration: float
     number_of_spheres: float
-    spheres_range: tuple[float, float]
+    sphere_number_range: tuple[float, float]
     sphere_mass_range_mg: tuple[float, float] | None
 
 

@@ -276,7 +276,7 @@ def _vial(session: _Session, number: int, size_gbq: float, calibrated_at: dateti
         usable_until=None if made else expiry(product, calibrated_at),
         days_after_calibration=hours_between(calibrated_at, session.treatment_at) / HOURS_PER_DAY,
         number_of_spheres=spheres,
-        spheres_range=(few, many),
+        sphere_number_range=(few, many),
         sphere_mass_range_mg=(few / supply.spheres_per_mg.value, many / supply.spheres_per_mg.value)
         if isinstance(supply, MadeToOrder)
         else None,

@@ -21,7 +21,7 @@ from opensirt.vocabulary.units import PERCENT
 
 SCHEDULE_VERSION = "1"
 FORMULA = (
-    "A(d) = A(0) · 2^(−d/T½);  d₁ = T½ · log₂(r/(1 + ε)),  d₂ = T½ · log₂(r/(1 − ε)),  r = delivered/planned at the planned instant"
+    "A(d) = A(0) · 2^(−d/T½);  d₁ = T½ · ln(r/(1 + ε)) / ln 2,  d₂ = T½ · ln(r/(1 − ε)) / ln 2,  r = delivered/planned at the planned instant"
 )
 DELAYS_H = tuple(float(hours) for hours in range(-24, 49))
 """Every hour from a day before to two days after."""
