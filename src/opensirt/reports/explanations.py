@@ -131,6 +131,28 @@ class Explanations:
             )  # fmt: skip
         )
 
+    def level(self, check: LimitCheck, place: int) -> str:
+        """The entry of a limit to which no structure of the case answers."""
+        inputs = (Input(check.role, f"{check.value_gy:g}", "Gy", f"{check.source} [{check.mark}]"),)
+        label = f"Level of the {check.role}: {check.name}"
+        return self.add(
+            Entry(
+                f"check.{place}",
+                0,
+                f"x-check-{place}",
+                label,
+                f"{check.value_gy:g} Gy",
+                "",
+                "",
+                "as stated by its source",
+                "published level",
+                0,
+                "1",
+                inputs,
+                sources=(check.source,),
+            )  # fmt: skip
+        )
+
     def vial(self, vial: VialOption, place: int) -> str:
         """The entry of one vial: what it holds at the treatment instant, against the plan, and when it equals the plan."""
         half_life = nuclide_named(self._plan.nuclide).half_life_h

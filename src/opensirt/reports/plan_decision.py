@@ -9,6 +9,7 @@ from opensirt.reports.document import (
     Block,
     Column,
     Heading,
+    Inline,
     OnePage,
     Paragraph,
     Run,
@@ -58,7 +59,7 @@ def decision_page(plan: PlanProposal, findings: Sequence[Finding], why: Explanat
     )
     guide = f"{SCOPE} Brackets hold 90 % intervals. Every number is explained in appendix A."
     instant: Words = (
-        Run("For the treatment instant "), Run(instant_text(plan.treatment_at), Tone.STRONG), Run(". " + _binding_words(plan)),
+        Run("For the treatment instant "), Run(instant_text(plan.treatment_at), Tone.STRONG), Run(". "), *_binding_words(plan, why),
     )  # fmt: skip
     blocks: tuple[Block, ...] = (
         Heading(1, "Plan proposal for radioembolisation", "top"),
@@ -78,12 +79,17 @@ def decision_page(plan: PlanProposal, findings: Sequence[Finding], why: Explanat
     return OnePage(blocks)
 
 
-def _binding_words(plan: PlanProposal) -> str:
-    binding = [check for check in plan.limits if check.binding]
+def _binding_words(plan: PlanProposal, why: Explanations) -> Words:
+    binding = [(place, check) for place, check in enumerate(plan.limits) if check.binding and check.number_key]
     if not binding:
-        return "No limit fixes the activities."
-    names = "; ".join(f"{check.name}, {check.value_gy:g} Gy" for check in binding)
-    return f"What fixes the activities: {names}. At a limit that fixes them the chance of exceeding it is about one half by construction."
+        return words("No limit fixes the activities.")
+    text: list[Inline] = [Run("What fixes the activities: ")]
+    for n, (place, check) in enumerate(binding):
+        text += [
+            Run(f"{'; ' if n else ''}{check.name}, "),
+            Shown(f"{check.value_gy:g} Gy", why.chance(check, place), strong=True, marked=False),
+        ]
+    return (*text, Run(". At a limit that fixes them the chance of exceeding it is about one half by construction."))
 
 
 def _injections(plan: PlanProposal, why: Explanations) -> Table:
@@ -117,9 +123,10 @@ def _vial_words(plan: PlanProposal, injection: InjectionProposal, why: Explanati
         ordered = any(table.key == "order" for table in plan.tables)
         return words("see Order" if ordered else "no listed vial fits" if plan.vials else "none listed for this product")
     place, vial = found
-    excess = Shown(signed_percent(vial.relative_excess), why.vial(vial, place))
+    entry = why.vial(vial, place)
+    size = Shown(f"{vial.size_gbq:g} GBq", entry, strong=True, marked=False)
     calibrated = f", calibrated {instant_text(vial.calibrated_at, year=False)}; "
-    return (Run(f"{vial.size_gbq:g} GBq", Tone.STRONG), Run(calibrated), excess, Run(" against plan"))
+    return (size, Run(calibrated), Shown(signed_percent(vial.relative_excess), entry), Run(" against plan"))
 
 
 def _doses(plan: PlanProposal, why: Explanations) -> Table:
@@ -151,7 +158,12 @@ def _doses(plan: PlanProposal, why: Explanations) -> Table:
 
 def _check_words(check: LimitCheck, place: int, why: Explanations) -> tuple[Words, Words, Words]:
     if not check.number_key:
-        level: Words = words(f"{check.name}: {check.value_gy:g} Gy; no structure of the case answers to it")
+        unanswered = why.level(check, place)
+        level: Words = (
+            Run(f"{check.role}, {check.name}: "),
+            Shown(f"{check.value_gy:g} Gy", unanswered),
+            Run("; no structure of the case answers to it"),
+        )
         return level, (NOTHING,), words(check.source, Tone.SOFT)
     entry = why.chance(check, place)
     level = (Run(f"{check.role}, {check.name}: "), Shown(f"{check.value_gy:g} Gy", entry, strong=True, marked=False))

@@ -187,7 +187,7 @@ def _vials(plan: PlanProposal, why: Explanations) -> list[AnyBlock]:
 
 def _vial_row(vial: VialOption, entry: str) -> tuple[Words, ...]:
     return (
-        words(vial.territory), words(f"{vial.size_gbq:g} GBq"), words(instant_text(vial.calibrated_at, year=False)),
+        words(vial.territory), (Shown(f"{vial.size_gbq:g} GBq", entry, marked=False),), words(instant_text(vial.calibrated_at, year=False)),
         (Shown(f"{vial.days_after_calibration:.1f}", entry, marked=False),),
         (Shown(f"{vial.activity_at_treatment_gbq:.3f}", entry),),
         (Shown(signed_percent(vial.relative_excess, 1), entry, marked=False),),
