@@ -72,6 +72,8 @@ QUANTITIES: Mapping[str, str] = {
     "lung shunt": "points",
     "partition tumour": "%",
     "partition normal": "%",
+    "partition tumour, transport": "%",
+    "partition normal, transport": "%",
     "tumour D95": "%",
     "tumour D70": "%",
     "tumour D50": "%",
@@ -132,6 +134,7 @@ class Estimate:
     uptake: CompartmentUptake
     headline: Influence
     partition: Influence
+    transported: Influence
     dose: DoseMap
     normal: Occupancy
 
@@ -165,7 +168,18 @@ def estimated(body: Body) -> Estimate:
     relative = {key: next(iter(kernel.values())).relative_kernel_uncertainty for key, _ in regions}
     headline = scaled(base, "headline", factors, relative)
     whole = attrs.evolve(headline, gy_per_gbq={**headline.gy_per_gbq, "lungs": base.gy_per_gbq["lungs"]})
-    return Estimate(image, uptake, whole, partition_influence(uptake, masses), combined(kernel, body.given_gbq), normal)
+    plain = partition_influence(uptake, masses)
+    groups = []
+    for compartment in (c for c in uptake.compartments if c.territory):
+        same = [c.key for c in uptake.compartments if (c.territory, c.kind) == (compartment.territory, compartment.kind)]
+        parts_of = [region for key, region in regions if key in same]
+        groups.append(
+            (compartment.key, attrs.evolve(parts_of[0], fraction=np.minimum(np.sum([p.fraction for p in parts_of], axis=0), 1.0)))
+        )
+    of_groups = transport_factors(kernel, local, image.density, groups)
+    own = next(iter(kernel.values())).relative_kernel_uncertainty
+    transported = scaled(plain, "partition, transport", of_groups, dict.fromkeys(of_groups, own))
+    return Estimate(image, uptake, whole, plain, transported, combined(kernel, body.given_gbq), normal)
 
 
 def estimate(seed: int) -> list[Row]:
@@ -234,15 +248,17 @@ def _add_partition(
     for territory in given:
         inside = [label for label, host in truth.territory_of.items() if host == territory]
         keys = [c.key for c in found.uptake.compartments if c.territory == territory and c.kind is StructureKind.TUMOUR]
-        if keys and len(keys) == len(inside):
-            mask = np.any([truth.tumours[label] for label in inside], axis=0)
-            measured = total_dose(found.partition, keys[0], given)
-            interval("partition tumour", territory, float(mask.sum()) * 0.008, float(truth.dose_gy[mask].mean()), measured)
-        normal = truth.normal & truth.territory_mask(territory)
-        key = f"normal_liver.{territory}"
-        if key in found.partition.gy_per_gbq:
-            measured = total_dose(found.partition, key, given)
-            interval("partition normal", territory, float(normal.sum()) * 0.008, float(truth.dose_gy[normal].mean()), measured)
+        for name, influence in (("", found.partition), (", transport", found.transported)):
+            if keys and len(keys) == len(inside):
+                mask = np.any([truth.tumours[label] for label in inside], axis=0)
+                measured = total_dose(influence, keys[0], given)
+                true = float(truth.dose_gy[mask].mean())
+                interval(f"partition tumour{name}", territory, float(mask.sum()) * 0.008, true, measured)
+            normal = truth.normal & truth.territory_mask(territory)
+            key = f"normal_liver.{territory}"
+            if key in influence.gy_per_gbq:
+                measured, true = total_dose(influence, key, given), float(truth.dose_gy[normal].mean())
+                interval(f"partition normal{name}", territory, float(normal.sum()) * 0.008, true, measured)
 
 
 @dataclass(frozen=True)

@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import attrs
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, ndimage
+from scipy import ndimage
 
 from opensirt.imaging.recovery import FWHM_PER_SIGMA, aligned, blurred
-from opensirt.radioembolisation.dosimetry._texture import Residual, TextureField, kernel_transform
-from opensirt.radioembolisation.transport.spread import SOFT_TISSUE_G_PER_ML
-from opensirt.radioembolisation.transport.voxel_kernel import voxel_kernel
+from opensirt.radioembolisation.dosimetry._fine_liver import REACH_MM, FineLiver, Slices, box_of, sharp
+from opensirt.radioembolisation.dosimetry._texture import Residual, TextureField
 from opensirt.radioembolisation.workup.compartments import CompartmentUptake, ScoutImage
 from opensirt.radioembolisation.workup.regions import Layout, layout_of
 from opensirt.vocabulary.anatomy import StructureKind
-from opensirt.vocabulary.errors import MissingInput
 from opensirt.vocabulary.measured import Measured
-from opensirt.vocabulary.units import MM3_PER_ML
 from opensirt.vocabulary.volumes import Occupancy
 
 Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
-Slices = tuple[slice, slice, slice]
 
-FINE_MM = 2.0
-"""Spacing of the grid on which tumours are resampled: 5 % of the volume of a lesion of 30 mm lie in its outer 0.25 mm, and a voxel of 4 mm
-across its edge shares the dose of the tissue beside it."""
 LARGEST_FINE_ML = 300.0
-"""Larger tumours stay on the working grid: their edge is a small part of them."""
+"""Larger tumours are read by voxels of the working grid."""
 PURE = 0.95
 """Occupancy from which a voxel's counts are a compartment's own."""
+FEWEST_VOXELS = 8
+"""A compartment with fewer voxels of its own tells nothing about its unevenness."""
 EDGE_MM = 6.0
 """Depth to which a displaced contour moves the tissue under it, one standard deviation."""
-_MARGIN_MM = 12.0
-"""Reach of electrons in soft tissue: activity further away gives no dose."""
-LIVER_KINDS = (StructureKind.TUMOUR, StructureKind.NORMAL_LIVER)
 AXES = ("slice", "row", "column")
 
 
@@ -122,6 +113,10 @@ class Emission:
         Counts over blurred model minus 1.
     noise : ndarray
         Variance of that by count noise.
+    blurred : mapping of str to ndarray
+        Share of the blurred model that comes from each compartment.
+    sigma_mm : float
+        Standard deviation of the blur.
     """
 
     box: Slices
@@ -132,73 +127,59 @@ class Emission:
     per_width: Float32Array
     residual: Float32Array
     noise: Float32Array
+    blurred: Mapping[str, Float32Array]
     sigma_mm: float
-
-
-def _box_of(inside: BoolArray, margin_mm: float, spacing: FloatArray) -> Slices:
-    found = ndimage.find_objects(inside.astype(np.int8))[0]
-    reach = np.ceil(margin_mm / spacing).astype(int)
-    cut = [slice(max(0, s.start - int(r)), min(n, s.stop + int(r))) for s, r, n in zip(found, reach, inside.shape, strict=True)]
-    return cut[0], cut[1], cut[2]
 
 
 def emission_of(image: ScoutImage, uptake: CompartmentUptake, noise_factor: float) -> Emission:
     """Model of the emission image from the recovered shares, and what it leaves unexplained."""
     layout = layout_of(image, 20.0)
     spacing = image.counts.grid.spacing_mm
-    box = _box_of(image.liver.fraction > 0, 2.0 * _MARGIN_MM, spacing)
+    box = box_of(image.liver.fraction > 0, 2.0 * REACH_MM, spacing)
     fwhm = uptake.fwhm_mm
     near = tuple(slice(max(0, s.start - r), s.stop + r) for s, r in zip(box, np.ceil(30.0 / spacing).astype(int), strict=True))
     inner = tuple(slice(s.start - n.start, s.stop - n.start) for s, n in zip(box, near, strict=True))
-    sharp = np.zeros(image.counts.counts[near].shape, dtype=np.float32)
-    for key, occupancy in zip(layout.keys, layout.maps, strict=True):
-        held = float(occupancy.sum(dtype=np.float64))
-        sharp += np.float32(max(uptake.compartment(key).share.value, 0.0) / held) * occupancy[near]
-    seen = blurred(sharp, spacing, fwhm.value)[inner]
-    wider = blurred(sharp, spacing, fwhm.value + fwhm.standard_uncertainty)[inner]
-    shift = [s.value for s in uptake.shift_mm]
-    counts = aligned(image.counts.counts[near], shift, spacing)[inner]
+    total = np.zeros(image.counts.counts[near].shape, dtype=np.float32)
+    own: dict[str, Float32Array] = {}
+    for key, kind, occupancy in zip(layout.keys, layout.kinds, layout.maps, strict=True):
+        per_voxel = max(uptake.compartment(key).share.value, 0.0) / float(occupancy.sum(dtype=np.float64))
+        held = np.asarray(np.float32(per_voxel) * occupancy[near])
+        total += held
+        if kind in (StructureKind.TUMOUR, StructureKind.NORMAL_LIVER):
+            own[key] = blurred(held, spacing, fwhm.value)[inner]
+    seen, wider = (blurred(total, spacing, f)[inner] for f in (fwhm.value, fwhm.value + fwhm.standard_uncertainty))
+    counts = aligned(image.counts.counts[near], [s.value for s in uptake.shift_mm], spacing)[inner]
     liver = image.liver.fraction[box] >= 0.5
-    scale = float(counts[liver].sum(dtype=np.float64)) / float(seen[liver].sum(dtype=np.float64))
-    expected = np.maximum(seen * np.float32(scale), np.float32(1e-6 * float(seen.max()) * scale))
-    log_seen = np.log(expected)
-    slopes = [np.asarray(g / s, dtype=np.float32) for g, s in zip(np.gradient(log_seen), spacing, strict=True)]
-    per_width = -np.log(np.maximum(wider * np.float32(scale), np.float32(1e-6 * float(seen.max()) * scale)) / expected)
+    scale = np.float32(counts[liver].sum(dtype=np.float64) / seen[liver].sum(dtype=np.float64))
+    least = np.float32(1e-6 * float(seen.max()))
+    seen, wider = np.maximum(seen, least), np.maximum(wider, least)
+    slopes = [np.asarray(g / s, dtype=np.float32) for g, s in zip(np.gradient(np.log(seen)), spacing, strict=True)]
+    expected = seen * scale
     return Emission(
-        box, layout, liver, spacing, (slopes[0], slopes[1], slopes[2]), np.asarray(per_width, dtype=np.float32),
-        np.asarray(counts / expected - 1.0, dtype=np.float32), np.float32(noise_factor) / expected, fwhm.value / FWHM_PER_SIGMA,
+        box, layout, liver, spacing, (slopes[0], slopes[1], slopes[2]), np.asarray(np.log(seen / wider), dtype=np.float32),
+        np.asarray(counts / expected - 1.0, dtype=np.float32), np.float32(noise_factor) / expected,
+        {key: part / seen for key, part in own.items()}, fwhm.value / FWHM_PER_SIGMA,
     )  # fmt: skip
 
 
-def residual_of(emission: Emission, occupancy: Float32Array, *, least: float = PURE) -> tuple[Residual, Slices] | None:
-    """Residual in the box of a compartment; ``None`` where too few voxels are its own."""
-    inside = occupancy[emission.box] >= least
-    if np.count_nonzero(inside) < 8:
+def residual_of(emission: Emission, keys: Sequence[str]) -> tuple[Residual, Slices] | None:
+    """What the even model leaves of some compartments together, relative to their own part of it; ``None`` where too few voxels are their own.
+
+    Where half of the counts spill in from elsewhere, 10 % more counts mean 20 % more uptake.
+    """
+    maps = [m[emission.box] for key, m in zip(emission.layout.keys, emission.layout.maps, strict=True) if key in keys]
+    inside = np.sum(maps, axis=0) >= PURE
+    if np.count_nonzero(inside) < FEWEST_VOXELS:
         return None
-    box = _box_of(inside, 2.5 * float(emission.spacing.max()), emission.spacing)
+    box = box_of(inside, 2.5 * float(emission.spacing.max()), emission.spacing)
     part = inside[box]
-    values = np.where(part, emission.residual[box] - emission.residual[box][part].mean(), np.float32(0.0))
-    return Residual(values.astype(np.float32), part, float(emission.noise[box][part].mean())), box
-
-
-def _convolved(volume: Float32Array, fraction: FloatArray) -> Float32Array:
-    shape = [int(fft.next_fast_len(n + k - 1, real=True)) for n, k in zip(volume.shape, fraction.shape, strict=True)]
-    spread = fft.irfftn(fft.rfftn(volume, shape) * kernel_transform(fraction, shape), shape)
-    return np.asarray(spread[tuple(slice(0, n) for n in volume.shape)], dtype=np.float32)
-
-
-def _sources(emission: Emission, means: Mapping[str, Measured]) -> list[tuple[str, Float32Array]]:
-    """Compartments of the liver with their map, scaled to mean dose: activity with even uptake, in units of local dose."""
-    found = []
-    for key, kind, occupancy in zip(emission.layout.keys, emission.layout.kinds, emission.layout.maps, strict=True):
-        if kind not in LIVER_KINDS:
-            continue
-        if key not in means:
-            raise MissingInput(
-                f"no mean dose of {key}", f"given are {', '.join(sorted(means))}", "give the planned mean of every compartment"
-            )
-        found.append((key, np.float32(max(means[key].value, 0.0)) * occupancy[emission.box]))
-    return found
+    own = np.sum([emission.blurred[key][box] for key in keys], axis=0)[part]
+    if float(own.min()) <= 0.0:
+        return None
+    relative = emission.residual[box][part] / own
+    values = np.zeros(part.shape, dtype=np.float32)
+    values[part] = relative - relative.mean()
+    return Residual(values, part, float((emission.noise[box][part] / own**2).mean())), box
 
 
 def _trilinear(at: FloatArray, shape: Sequence[int]) -> tuple[npt.NDArray[np.int64], Float32Array]:
@@ -226,10 +207,12 @@ def _patterns(
         return np.asarray(ndimage.map_coordinates(array, at, order=1, mode="nearest"), dtype=np.float32)
 
     slopes = [read(g) for g in emission.log_slope]
-    rows = [np.float32(u.standard_uncertainty) * slope for u, slope in zip(shift, slopes, strict=True)]
-    along = np.sum(outward * np.array(slopes), axis=0, dtype=np.float32)
+    rows: list[Float32Array] = [
+        np.asarray(np.float32(u.standard_uncertainty) * slope) for u, slope in zip(shift, slopes, strict=True)
+    ]
+    along: Float32Array = np.asarray(np.sum(outward * np.array(slopes), axis=0, dtype=np.float32))
     key, contour_mm = contour
-    rows += [read(emission.per_width), np.float32(contour_mm) * along]
+    rows += [read(emission.per_width), np.asarray(np.float32(contour_mm) * along)]
     names = (*(f"registration.{axis}" for axis in AXES), "psf_width", key)
     return names, np.array(rows, dtype=np.float32), along
 
@@ -243,90 +226,51 @@ def _outward(inside: BoolArray, spacing: FloatArray) -> list[Float32Array]:
     return [np.asarray(s * fade, dtype=np.float32) for s in slopes]
 
 
-def _spacing(spacing: FloatArray) -> tuple[float, float, float]:
-    return float(spacing[0]), float(spacing[1]), float(spacing[2])
+def _positions(inside: BoolArray, start: Sequence[int], factors: Sequence[int]) -> FloatArray:
+    """Centres of finer voxels, in voxels of the emission's box."""
+    index = np.argwhere(inside) + np.array(start)
+    return np.asarray(((index + 0.5) / np.array(factors) - 0.5).T)
 
 
-def _kernel(nuclide: str, spacing: FloatArray) -> FloatArray:
-    return voxel_kernel(nuclide, _spacing(spacing), density_g_per_ml=SOFT_TISSUE_G_PER_ML).fraction
-
-
-@attrs.frozen(eq=False)
-class _Fine:
-    """A tumour's surroundings on a finer grid: which voxels are tumour, and the compartments around it."""
-
-    box: Slices
-    factors: tuple[int, int, int]
-    spacing: FloatArray
-    inside: BoolArray
-    sources: tuple[tuple[str, Float32Array], ...]
-
-    @property
-    def at(self) -> FloatArray:
-        """Positions of the tumour's voxels in voxels of the emission's box."""
-        index = np.argwhere(self.inside)
-        start = np.array([s.start for s in self.box])
-        return np.asarray(((index + 0.5) / np.array(self.factors) - 0.5 + start).T)
-
-
-def _fine(key: str, emission: Emission, means: Mapping[str, Measured]) -> _Fine:
-    """The level of occupancy that holds the tumour's volume is its surface; around it the other compartments fill what it leaves."""
-    sources = dict(_sources(emission, means))
-    maps = {name: emission.layout.maps[emission.layout.keys.index(name)][emission.box] for name in sources}
-    spacing = emission.spacing
-    voxels = float(maps[key].sum(dtype=np.float64))
-    whole = voxels * float(spacing.prod()) / MM3_PER_ML > LARGEST_FINE_ML
-    factors = [1 if whole else max(1, math.ceil(s / FINE_MM - 1e-6)) for s in spacing]
-    box = _box_of(maps[key] > 0, _MARGIN_MM, spacing)
-
-    def up(array: Float32Array) -> Float32Array:
-        return np.asarray(ndimage.zoom(array[box], factors, order=1, mode="nearest", grid_mode=True), dtype=np.float32)
-
-    level = up(maps[key])
-    wanted = max(1, round(voxels * math.prod(factors)))
-    inside = level >= np.partition(level.ravel(), -wanted)[-wanted]
-    left = np.maximum(np.float32(1.0) - level, np.float32(0.1))
-    found = [(key, inside * np.float32(max(means[key].value, 0.0)))]
-    for name in sources:
-        if name != key and maps[name][box].any():
-            around = np.minimum(up(maps[name]) / left, np.float32(1.0)) * np.float32(max(means[name].value, 0.0))
-            found.append((name, np.where(inside, np.float32(0.0), around)))
-    return _Fine(box, (factors[0], factors[1], factors[2]), spacing / factors, inside, tuple(found))
-
-
-def tumour_piece(
-    key: str, emission: Emission, uptake: CompartmentUptake, means: Mapping[str, Measured], contour_mm: float, nuclide: str
-) -> Piece:
-    """A tumour on a grid of about 2 mm: its own dose and that of what surrounds it."""
-    fine = _fine(key, emission, means)
-    inside = fine.inside
-    kernel = _kernel(nuclide, fine.spacing)
-    rows = [_convolved(source, kernel)[inside] for _, source in fine.sources]
+def tumour_piece(key: str, emission: Emission, fine: FineLiver, shift: Sequence[Measured], contour_mm: float) -> Piece:
+    """A tumour on the finer grid: its own dose and that of what surrounds it."""
+    box, inside = fine.inside[key]
+    names, rows = [], []
+    for name in fine.gy:
+        row = fine.read(name, box)[inside]
+        if name == key or float(row.max()) > 0.0:
+            names.append(name)
+            rows.append(row)
     outward = np.array([g[inside] for g in _outward(inside, fine.spacing)])
-    at = fine.at
-    scored, patterns, edge = _patterns(emission, at, outward, (f"contour.{key}", contour_mm), uptake.shift_mm)
-    weight = np.full(at.shape[1], float(fine.spacing.prod()) / MM3_PER_ML)
+    at = _positions(inside, [s.start for s in box], fine.factors)
+    scored, patterns, edge = _patterns(emission, at, outward, (f"contour.{key}", contour_mm), shift)
+    ml = np.full(at.shape[1], fine.voxel_ml)
     place = np.asarray(at * emission.spacing[:, None], dtype=np.float32)
-    names = tuple(name for name, _ in fine.sources)
-    return Piece(key, weight, names, np.array(rows), scored, patterns, edge, at, place, "tumour")
+    return Piece(key, ml, tuple(names), np.array(rows), scored, patterns, edge, at, place, "tumour")
 
 
 def liver_piece(
-    region: Occupancy, emission: Emission, uptake: CompartmentUptake, means: Mapping[str, Measured], contour_mm: float, nuclide: str
+    region: Occupancy, emission: Emission, fine: FineLiver, shift: Sequence[Measured], contour: tuple[str, float]
 ) -> Piece:
-    """A region of the liver on the working grid: every compartment that gives dose to it."""
-    weight = region.fraction[emission.box]
-    inside = weight > 0
-    kernel = _kernel(nuclide, emission.spacing)
-    sources = _sources(emission, means)
-    rows = [_convolved(source, kernel)[inside] for _, source in sources]
-    outward = np.array([g[inside] for g in _outward(emission.liver, emission.spacing)])
-    at = np.argwhere(inside).T.astype(np.float64)
-    scored, patterns, edge = _patterns(emission, at, outward, ("contour.liver", contour_mm), uptake.shift_mm)
-    ml = weight[inside].astype(np.float64) * float(emission.spacing.prod()) / MM3_PER_ML
-    place = np.asarray(at * emission.spacing[:, None], dtype=np.float32)
-    names = tuple(name for name, _ in sources)
-    return Piece(region.structure.key, ml, names, np.array(rows), scored, patterns, edge, at, place, "liver")
+    """A region of the liver by voxels of the working grid; each stands for that part of it which lies in the region."""
+    box = box_of(region.fraction[emission.box] > 0, 0.0, emission.spacing)
+    inside = sharp(region.fraction[emission.box][box], fine.factors)
+    place = tuple(slice(s.start * f, s.stop * f) for s, f in zip(box, fine.factors, strict=True))
+    shape = [n for s, f in zip(box, fine.factors, strict=True) for n in (s.stop - s.start, f)]
+    count = inside.reshape(shape).sum(axis=(1, 3, 5))
+    held = count > 0
+    names, rows = list(fine.gy), []
+    for name in names:
+        own = np.where(inside, fine.read(name, (place[0], place[1], place[2])), np.float32(0.0))
+        rows.append(own.reshape(shape).sum(axis=(1, 3, 5))[held] / count[held].astype(np.float32))
+    at = np.argwhere(held).T.astype(np.float64) + np.array([s.start for s in box])[:, None]
+    index = tuple(at.astype(np.int64))
+    outward = np.array([g[index] for g in _outward(emission.liver, emission.spacing)])
+    scored, patterns, edge = _patterns(emission, at, outward, contour, shift)
+    ml = count[held].astype(np.float64) * fine.voxel_ml
+    where = np.asarray(at * emission.spacing[:, None], dtype=np.float32)
+    kind = "tumour" if region.structure.kind is StructureKind.TUMOUR else "liver"
+    return Piece(region.structure.key, ml, tuple(names), np.array(rows), scored, patterns, edge, at, where, kind)
 
 
 def plain_piece(region: Occupancy, dose_gy: Float32Array) -> Piece:

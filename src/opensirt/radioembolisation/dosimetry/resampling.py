@@ -14,7 +14,9 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from opensirt.radioembolisation.dosimetry._fine_liver import fine_liver, kernel_fraction
 from opensirt.radioembolisation.dosimetry._pieces import (
+    LARGEST_FINE_ML,
     Emission,
     Piece,
     emission_of,
@@ -25,8 +27,6 @@ from opensirt.radioembolisation.dosimetry._pieces import (
 )
 from opensirt.radioembolisation.dosimetry._texture import Residual, Texture, TexturePrior, field_of, fitted_texture
 from opensirt.radioembolisation.dosimetry.dvh import Dvh, dvh, dvh_of
-from opensirt.radioembolisation.transport.spread import SOFT_TISSUE_G_PER_ML
-from opensirt.radioembolisation.transport.voxel_kernel import voxel_kernel
 from opensirt.radioembolisation.workup.compartments import CompartmentUptake, ScoutImage
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.errors import InvalidValue, MissingInput
@@ -225,6 +225,7 @@ def resampling_state(
         If a structure is empty.
     """
     emission = emission_of(image, uptake, shape.noise_factor)
+    fine = fine_liver(emission.layout, emission.box, emission.spacing, means, nuclide)
     pieces: dict[str, Piece] = {}
     on_map: dict[str, Dvh] = {}
     for region in structures:
@@ -234,10 +235,11 @@ def resampling_state(
             if key not in means:
                 raise MissingInput(f"no mean dose of {key}", f"given are {', '.join(sorted(means))}", "give its planned mean")
             pieces[key] = plain_piece(region, dose.dose_gy)
-        elif region.structure.kind is StructureKind.TUMOUR and key in emission.layout.keys:
-            pieces[key] = tumour_piece(key, emission, uptake, means, shape.contour_mm, nuclide)
+        elif key in fine.inside and region.volume_ml <= LARGEST_FINE_ML:
+            pieces[key] = tumour_piece(key, emission, fine, uptake.shift_mm, shape.contour_mm)
         else:
-            pieces[key] = liver_piece(region, emission, uptake, means, shape.contour_mm, nuclide)
+            source = f"contour.{key}" if key in fine.inside else f"contour.{image.liver.structure.key}"
+            pieces[key] = liver_piece(region, emission, fine, uptake.shift_mm, (source, shape.contour_mm))
         pieces[key] = pieces[key].scaled_to(means[key].value if key in means else on_map[key].mean_gy)
     textures, pieces = _with_unevenness(emission, pieces, shape, nuclide)
     kept = {key: measured for key, measured in means.items() if key in emission.layout.keys or key in pieces}
@@ -249,24 +251,17 @@ def resampling_state(
 def _with_unevenness(
     emission: Emission, pieces: Mapping[str, Piece], shape: ShapeErrors, nuclide: str
 ) -> tuple[dict[str, Texture], dict[str, Piece]]:
-    layout = emission.layout
     classes: dict[str, list[tuple[str, Residual, tuple[int, ...]]]] = {"tumour": [], "liver": []}
-    normal = np.zeros(layout.maps[0].shape, dtype=np.float32)
-    for key, kind, occupancy in zip(layout.keys, layout.kinds, layout.maps, strict=True):
-        if kind is StructureKind.TUMOUR:
-            found = residual_of(emission, occupancy)
-            if found is not None:
-                classes["tumour"].append((key, found[0], tuple(s.start for s in found[1])))
-        elif kind is StructureKind.NORMAL_LIVER:
-            normal += occupancy
-    found = residual_of(emission, normal)
-    if found is not None:
-        classes["liver"].append(("", found[0], tuple(s.start for s in found[1])))
+    rows = list(zip(emission.layout.keys, emission.layout.kinds, strict=True))
+    normal = [key for key, kind in rows if kind is StructureKind.NORMAL_LIVER]
+    for name, keys in (*((key, [key]) for key, kind in rows if kind is StructureKind.TUMOUR), ("", normal)):
+        found = residual_of(emission, keys) if keys else None
+        if found is not None:
+            classes["tumour" if name else "liver"].append((name, found[0], tuple(s.start for s in found[1])))
     spacing, sigma = emission.spacing, emission.sigma_mm
     priors = {"tumour": shape.tumour_prior, "liver": shape.liver_prior}
-    textures = {name: fitted_texture([r for _, r, _ in rows], spacing, sigma, priors[name]) for name, rows in classes.items()}
-    a, b, c = (float(s) for s in spacing)
-    fraction = voxel_kernel(nuclide, (a, b, c), density_g_per_ml=SOFT_TISSUE_G_PER_ML).fraction
+    textures = {name: fitted_texture([r for _, r, _ in of_it], spacing, sigma, priors[name]) for name, of_it in classes.items()}
+    fraction = kernel_fraction(nuclide, spacing)
     padding = np.ceil(_PAD_MM / spacing).astype(int).tolist()
     result = dict(pieces)
     fields = {}
@@ -412,7 +407,7 @@ def _shares(scores: FloatArray, values: FloatArray, names: Sequence[str]) -> lis
     free = max(len(values) - design.shape[1] - 1, 1)
     left = np.sum((centred - design @ slopes) ** 2, axis=0) / free
     squares = np.maximum(slopes**2 * design.var(axis=0)[:, None] - left / len(values), 0.0)
-    result = []
+    result: list[dict[str, float]] = []
     for n, rest in enumerate(left):
         if float(values[:, n].std()) <= 1e-12 * abs(float(values[:, n].mean())):
             result.append({})
