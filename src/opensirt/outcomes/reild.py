@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from opensirt.outcomes.checks import require_not_negative
-from opensirt.outcomes.judgement import Basis, Judgement, Rule
-from opensirt.outcomes.liver_function import bilirubin_mg_dl, require_bilirubin_in_umol_l
+from opensirt.outcomes.judgement import Basis, Judgement, Rule, exactly
+from opensirt.outcomes.liver_function import UMOL_L_PER_MG_DL, require_bilirubin_in_umol_l
 from opensirt.outcomes.toxicity import Grade
 from opensirt.vocabulary.errors import InconsistentInput
 from opensirt.vocabulary.findings import Finding, Severity
@@ -111,7 +111,7 @@ def candidates(signs: LiverSigns) -> tuple[Candidate, ...]:
     tuple of Candidate
         One per :class:`Definition`, in its order.
     """
-    mg_dl = bilirubin_mg_dl(signs.bilirubin_umol_l)
+    mg_dl = exactly(signs.bilirubin_umol_l) / exactly(UMOL_L_PER_MG_DL)
     excluded = {"progression": _negated(signs.tumour_progression), "biliary obstruction": _negated(signs.biliary_obstruction)}
     clinical = {
         "jaundice": signs.jaundice,
