@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import ndimage
 
-from opensirt.imaging.recovery import Region, aligned, blurred, estimate_blur, model, recover
+from opensirt.imaging.recovery import (
+    NARROWER_MM,
+    WIDER_MM,
+    WIDTHS_MM,
+    Region,
+    aligned,
+    blurred,
+    estimate_blur,
+    lowest_mm,
+    model,
+    recover,
+)
 from opensirt.vocabulary.errors import InvalidValue
 from strategies import grid_about
 
@@ -96,6 +109,41 @@ def test_width_is_found_from_the_image_alone(phantom, truth_mm: float) -> None:
     assert blur_found.fwhm_mm.value == pytest.approx(truth_mm, abs=WIDTH_TOLERANCE_MM)
     assert blur_found.fwhm_mm.contributions["psf_width"] >= 0.03 * blur_found.fwhm_mm.value * (1.0 - 1e-12)
     assert [shift.value for shift in blur_found.shift_mm] == pytest.approx([0.0, 0.0, 0.0], abs=0.1)
+
+
+@pytest.mark.parametrize("truth_mm", [5.0, 25.5])
+def test_a_width_beyond_the_usual_ones_is_searched_for(phantom, truth_mm: float) -> None:
+    """5 mm and 25.5 mm lie outside the trial widths of 6 to 23 mm; neither end is passed off as the answer."""
+    found = estimate_blur(image(phantom, truth_mm), phantom[0], GRID.spacing_mm, near(phantom), [], lambda _: None)
+    assert found.fwhm_mm.value == pytest.approx(truth_mm, abs=2.0 * WIDTH_TOLERANCE_MM)
+    assert found.beyond == ""
+
+
+def test_a_width_beyond_all_that_is_tried_says_so(phantom) -> None:
+    found = estimate_blur(image(phantom, 50.0), phantom[0], GRID.spacing_mm, near(phantom), [], lambda _: None)
+    assert (found.fwhm_mm.value, found.beyond) == (WIDER_MM[-1], "wide")
+    regions, truth = phantom
+    sharp = sum(t * r.occupancy for t, r in zip(truth, regions, strict=True)).astype(np.float32)
+    found = estimate_blur(sharp, regions, GRID.spacing_mm, near(phantom), [], lambda _: None)
+    assert (found.fwhm_mm.value, found.beyond) == (NARROWER_MM[-1], "narrow")
+
+
+@given(st.floats(WIDTHS_MM[0], WIDTHS_MM[-1]), st.floats(1e-3, 1e3), st.floats(-1e3, 1e3))
+def test_the_lowest_point_of_a_parabola_is_found_without_a_clamp(lowest: float, curvature: float, level: float) -> None:
+    squares = [curvature * (width - lowest) ** 2 + level for width in WIDTHS_MM]
+    n = int(np.argmin(squares))
+    found = lowest_mm(WIDTHS_MM, squares)
+    if n in (0, len(WIDTHS_MM) - 1):
+        assert found == WIDTHS_MM[n]
+    else:  # rounding of the level, in widths
+        assert found == pytest.approx(lowest, abs=1e-9 + 1e-11 * (abs(level) + 1.0) / curvature)
+
+
+@given(st.lists(st.floats(0.0, 1e6, allow_subnormal=False), min_size=len(WIDTHS_MM), max_size=len(WIDTHS_MM)))
+def test_whatever_the_squares_the_point_lies_between_the_neighbours(squares: list[float]) -> None:
+    n = int(np.argmin(squares))
+    found = lowest_mm(WIDTHS_MM, squares)
+    assert WIDTHS_MM[max(n - 1, 0)] <= found <= WIDTHS_MM[min(n + 1, len(WIDTHS_MM) - 1)]
 
 
 def test_a_shift_is_found_and_does_not_pass_for_blur(phantom) -> None:

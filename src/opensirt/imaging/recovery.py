@@ -8,7 +8,7 @@ estimated from the image itself: the width at which the blurred model explains t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -23,10 +23,13 @@ Float32Array = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-RECOVERY_VERSION = "1"
+RECOVERY_VERSION = "2"
 FWHM_PER_SIGMA = 2.3548200450309493
 WIDTHS_MM = (6.0, 8.5, 11.0, 13.5, 16.0, 19.0, 23.0)
 """Widths (FWHM) at which the model is tried; between them the best is found by a parabola. Scout SPECT resolves 8 to 16 mm."""
+NARROWER_MM = (4.0, 2.0)
+WIDER_MM = (28.0, 35.0)
+"""Tried one after the other where the image is explained best at an end of the widths before."""
 _TRUNCATE = 3.5
 UNEVEN_UPTAKE = 0.15
 """Relative spread of uptake within one organ from voxel to voxel, which limits how well the blurred model can explain the counts."""
@@ -142,10 +145,15 @@ def model(recovered: Recovered, maps: Sequence[Float32Array]) -> Float32Array:
 
 @attrs.frozen(eq=False)
 class Blur:
-    """How the camera blurs and where it lies: width (FWHM, mm) and shift of the emission image against the regions (mm along k, j, i)."""
+    """How the camera blurs and where it lies: width (FWHM, mm) and shift of the emission image against the regions (mm along k, j, i).
+
+    ``beyond`` says that the image is explained best at the narrowest (``"narrow"``) or widest (``"wide"``) width that was tried: the true one
+    lies there or beyond, and its uncertainty is not known. Empty otherwise.
+    """
 
     fwhm_mm: Measured
     shift_mm: tuple[Measured, Measured, Measured]
+    beyond: str = ""
 
 
 @attrs.frozen(eq=False)
@@ -175,7 +183,8 @@ def estimate_blur(
 
     In the voxels around edges (``where``) the counts are explained by weighted least squares as a sum of the blurred regions, of three
     shifts (the model's gradients) and of contours drawn too far in or out (``rims``). The shift is taken back and the fit repeated, since a shift looks like blur: 4 mm make 11 mm seem 13.
-    The width is the lowest point of a parabola through the three best trial widths. Uncertainties come from leaving out one eighth of the
+    The width is the lowest point of a parabola through the lowest trial width and its neighbours; where the lowest lies at an end, narrower or
+    wider ones are tried (:data:`NARROWER_MM`, :data:`WIDER_MM`). Uncertainties come from leaving out one eighth of the
     edges at a time (delete-one jackknife over octants; Efron and Tibshirani, An Introduction to the Bootstrap, chapter 11), at least 3 %
     of the width.
 
@@ -203,17 +212,22 @@ def estimate_blur(
     octant = ((index >= np.median(index, axis=0)) * np.array([4, 2, 1])).sum(axis=1)
     smooth = ndimage.gaussian_filter(counts, 5.0 / spacing_mm)[where].astype(np.float64) + 1.0
     weight = 1.0 / (smooth + (UNEVEN_UPTAKE * smooth) ** 2)
-    fits = []
+    together = [*regions, *(Region("rim", rim, rim) for rim in rims)]
+    fits = {}
     for n, width in enumerate(WIDTHS_MM):
-        fits.append(
-            _normal(counts, [*regions, *(Region("rim", rim, rim) for rim in rims)], spacing_mm, where, (octant, weight), width)
-        )
+        fits[width] = _normal(counts, together, spacing_mm, where, (octant, weight), width)
         report((n + 1) / (len(WIDTHS_MM) + 1))
-    shift = np.zeros(3)
-    for _ in range(SHIFT_ROUNDS):
-        values = (aligned(counts, shift.tolist(), spacing_mm) if shift.any() else counts)[where].astype(np.float64)
-        full, left_out = _fitted(fits, values, weight, octant)
-        shift = shift - full[1:]
+    while True:
+        shift = np.zeros(3)
+        for _ in range(SHIFT_ROUNDS):
+            values = (aligned(counts, shift.tolist(), spacing_mm) if shift.any() else counts)[where].astype(np.float64)
+            full, left_out = _fitted(fits, values, weight, octant)
+            shift = shift - full[1:]
+        more = _beyond_ends(fits, (full[0], *left_out[:, 0]))
+        if not more:
+            break
+        for width in more:
+            fits[width] = _normal(counts, together, spacing_mm, where, (octant, weight), width)
     spread = np.sqrt(7.0 / 8.0 * np.sum((left_out - left_out.mean(axis=0)) ** 2, axis=0))
     report(1.0)
     shifts = [
@@ -221,7 +235,15 @@ def estimate_blur(
         for a, name in enumerate(("slice", "row", "column"))
     ]
     fwhm_mm = Measured(float(full[0]), {"psf_width": float(max(spread[0], 0.03 * full[0]))})
-    return Blur(fwhm_mm, (shifts[0], shifts[1], shifts[2]))
+    beyond = "narrow" if full[0] == min(fits) else "wide" if full[0] == max(fits) else ""
+    return Blur(fwhm_mm, (shifts[0], shifts[1], shifts[2]), beyond)
+
+
+def _beyond_ends(fits: Mapping[float, _Normal], best_mm: Sequence[float]) -> list[float]:
+    """Widths to try next, because a best one lies at an end of those that were tried; none where all lie between or no more are left."""
+    narrower = [width for width in NARROWER_MM if width < min(fits)][:1] if min(fits) in best_mm else []
+    wider = [width for width in WIDER_MM if width > max(fits)][:1] if max(fits) in best_mm else []
+    return narrower + wider
 
 
 def _normal(
@@ -247,31 +269,43 @@ def _normal(
 
 
 def _fitted(
-    fits: Sequence[_Normal], values: FloatArray, weight: FloatArray, octant: npt.NDArray[np.int64]
+    fits: Mapping[float, _Normal], values: FloatArray, weight: FloatArray, octant: npt.NDArray[np.int64]
 ) -> tuple[FloatArray, FloatArray]:
     """(width, gradient coefficients) from all edges, shape (4,), and with each octant left out, shape (8, 4)."""
     weighted = weight * values
     own = np.bincount(octant, weights=weighted * values, minlength=8)
-    sides = [np.stack([fit.columns[octant == o].T @ weighted[octant == o] for o in range(8)]) for fit in fits]
+    widths = sorted(fits)
+    ordered = [fits[width] for width in widths]
+    sides = [np.stack([fit.columns[octant == o].T @ weighted[octant == o] for o in range(8)]) for fit in ordered]
     rows = []
     for kept in (np.ones(8), *(1.0 - np.eye(8))):
         squares, slopes = [], []
-        for fit, side in zip(fits, sides, strict=True):
+        for fit, side in zip(ordered, sides, strict=True):
             right = kept @ side
             solution = np.linalg.lstsq(np.tensordot(kept, fit.matrix, 1), right, rcond=1e-12)[0]
             squares.append(float(kept @ own - solution @ right))
             slopes.append(solution[fit.regions :])
-        best = _lowest(np.array(squares))
-        steps = np.array([np.interp(best, WIDTHS_MM, [s[axis] for s in slopes]) for axis in range(3)])
+        best = lowest_mm(widths, squares)
+        steps = np.array([np.interp(best, widths, [s[axis] for s in slopes]) for axis in range(3)])
         rows.append(np.concatenate([[best], steps]))
     return rows[0], np.array(rows[1:])
 
 
-def _lowest(squares: FloatArray) -> float:
-    """Position of the minimum of a parabola through the three lowest neighbouring trials; the end itself at an end."""
-    widths = np.array(WIDTHS_MM)
+def lowest_mm(widths_mm: Sequence[float], squares: Sequence[float]) -> float:
+    """Lowest point of the parabola through the lowest trial and its two neighbours; the end itself where the lowest trial is an end.
+
+    With ``f0 > f1 ≤ f2`` it lies between the midpoints of ``w0, w1`` and ``w1, w2`` by itself: nothing has to keep it there.
+
+    Parameters
+    ----------
+    widths_mm : sequence of float
+        Trial widths, ascending.
+    squares : sequence of float
+        Weighted sum of squares of each.
+    """
     n = int(np.argmin(squares))
-    if n in (0, len(widths) - 1):
-        return float(widths[n])
-    a, b, _ = np.polyfit(widths[n - 1 : n + 2], squares[n - 1 : n + 2], 2)
-    return float(np.clip(-b / (2.0 * a), widths[n - 1], widths[n + 1]))
+    if n in (0, len(widths_mm) - 1):
+        return float(widths_mm[n])
+    (w0, w1, w2), (f0, f1, f2) = widths_mm[n - 1 : n + 2], squares[n - 1 : n + 2]
+    falling, rising = (f1 - f0) / (w1 - w0), (f2 - f1) / (w2 - w1)
+    return float(0.5 * (w0 + w1) - 0.5 * falling * (w2 - w0) / (rising - falling))

@@ -230,7 +230,10 @@ def compartment_uptake(
     )
     sharp = _sharpened(back, layout, centre, spread)
     return attrs.evolve(
-        found, recovered_counts=sharp, shift_mm=shift_mm, findings=(*found.findings, *_shift_findings(shift_mm, errors))
+        found,
+        recovered_counts=sharp,
+        shift_mm=shift_mm,
+        findings=(*found.findings, *_shift_findings(shift_mm, errors), *_blur_findings(blur)),
     )
 
 
@@ -255,6 +258,18 @@ def _shift_findings(shift_mm: tuple[Measured, Measured, Measured], errors: Error
         "as seen · check the registration"
     )
     return (Finding("registration.shifted", Severity.WARNING, message),)
+
+
+def _blur_findings(blur: Blur) -> tuple[Finding, ...]:
+    if not blur.beyond:
+        return ()
+    which = "narrowest" if blur.beyond == "narrow" else "widest"
+    message = (
+        f"the image is explained best by a blur of {blur.fwhm_mm.value:g} mm, the {which} that is tried · the true width lies there or beyond, and what "
+        "is recovered (small lesions above all) is less certain than its interval says · check that image and contours belong together, and the "
+        "reconstruction's filter"
+    )
+    return (Finding("recovery.blur_beyond", Severity.WARNING, message, source="scout SPECT resolves 8 to 16 mm (FWHM)"),)
 
 
 def _rim(image: ScoutImage) -> Float32Array:
