@@ -219,7 +219,7 @@ def prescribed_gbq(assumed: Assumptions, facts: InjectionFacts) -> float:
     else:
         delivered = _by_rule(assumed, facts) / _kept(assumed, facts, shares)
     if assumed.shunt is Shunt.STEPS:
-        factor = reduction_factor(facts.known("lung_shunt_fraction").value)
+        factor = reduction_factor(_value(facts, "lung_shunt_fraction"))
         delivered *= factor if isinstance(factor, float) else 0.0
     return delivered / (1.0 - assumed.residual_fraction)
 
@@ -253,23 +253,23 @@ def _shares(assumed: Assumptions, facts: InjectionFacts) -> tuple[float, float]:
     weight = 1.0
     if normal > 0.0 and tumour > 0.0:
         if assumed.uptake is Uptake.CONCENTRATION:
-            weight = facts.known("tumour_to_normal").value
+            weight = _value(facts, "tumour_to_normal")
         if assumed.uptake is Uptake.ACTIVITY:
-            weight = facts.known("activity_ratio").value * normal / tumour
+            weight = _value(facts, "activity_ratio") * normal / tumour
     share = weight * tumour / (weight * tumour + normal)
     return share, 1.0 - share
 
 
 def _kept(assumed: Assumptions, facts: InjectionFacts, shares: tuple[float, float]) -> float:
     if assumed.shunt is Shunt.FRACTION:
-        return 1.0 - facts.known("lung_shunt_fraction").value
+        return 1.0 - _value(facts, "lung_shunt_fraction")
     return 1.0 - _lung_fraction(assumed, facts, shares) if assumed.shunt is Shunt.ARTERY else 1.0
 
 
 def _lung_fraction(assumed: Assumptions, facts: InjectionFacts, shares: tuple[float, float]) -> float:
     if assumed.shunt is Shunt.ARTERY:
-        return predictive_partition.shunt_from_artery(shares[0], facts.known("artery_shunt_fraction").value)
-    return facts.known("lung_shunt_fraction").value
+        return predictive_partition.shunt_from_artery(shares[0], _value(facts, "artery_shunt_fraction"))
+    return _value(facts, "lung_shunt_fraction")
 
 
 def _for_dose(assumed: Assumptions, facts: InjectionFacts, shares: tuple[float, float]) -> float:
@@ -283,17 +283,29 @@ def _for_dose(assumed: Assumptions, facts: InjectionFacts, shares: tuple[float, 
 
     def gy_per_gbq(volume: StructureKind) -> float:
         if volume is StructureKind.TUMOUR:
-            return kept * shares[0] / volumes.tumour_ml
+            return _over(kept * shares[0], volumes.tumour_ml)
         if volume is StructureKind.PERFUSED_NORMAL_LIVER:
-            return kept * shares[1] / volumes.normal_ml
+            return _over(kept * shares[1], volumes.normal_ml)
         if volume is StructureKind.NORMAL_LIVER:
-            return kept * shares[1] / facts.known("liver_normal_ml").value
+            return _over(kept * shares[1], _value(facts, "liver_normal_ml"))
         if volume is StructureKind.LUNGS:
-            return constant * _lung_fraction(assumed, facts, shares) / facts.known("lung_mass_kg").value
-        return kept * held / parts
+            return _over(constant * _lung_fraction(assumed, facts, shares), _value(facts, "lung_mass_kg"))
+        return _over(kept * held, parts)
 
-    least = min(_least(aim, gy_per_gbq(aim.volume)) for aim in aims)
-    return least - (0.0 if isinstance(assumed.scout_gbq, Unused) else assumed.scout_gbq)
+    bounds = [_least(aim, gy_per_gbq(aim.volume)) for aim in aims]
+    if any(math.isnan(bound) for bound in bounds):
+        return _NOT_KNOWN
+    return min(bounds) - (0.0 if isinstance(assumed.scout_gbq, Unused) else assumed.scout_gbq)
+
+
+def _value(facts: InjectionFacts, name: str) -> float:
+    """A quantity, or not a number where a mixture asks for what neither model needed."""
+    value = getattr(facts, name)
+    return value.value if isinstance(value, Measured) else _NOT_KNOWN
+
+
+def _over(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator != 0.0 else _NOT_KNOWN
 
 
 def _least(aim: DoseAim, gy_per_gbq: float) -> float:
