@@ -18,7 +18,20 @@ UNITS = {
 }
 DIMENSIONLESS = {
     *("fraction", "fractions", "ratio", "probability", "relative", "factor", "factors", "weight", "weights", "percent", "number"),
-    *("quantile", "exponent", "level", "coefficient", "correlation", "tolerance", "recovery", "score", "unit", "units", "scale"),
+    *(
+        "quantile",
+        "exponent",
+        "level",
+        "coefficient",
+        "correlation",
+        "tolerance",
+        "recovery",
+        "score",
+        "unit",
+        "units",
+        "scale",
+        "gamma50",
+    ),
 }
 EXCEPTIONS = {
     ("DvhCurve", "lower"): "bounds the field volume_fraction above it",

@@ -7,6 +7,8 @@ must fall.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +21,9 @@ VERSION = "1"
 GEUD_FORMULA = "gEUD = (Σ v D^a)^(1/a)"
 EUBED_FORMULA = "EUBED = −(1/α) · ln Σ v · exp(−α · BED)"
 SOURCES = ("Niemierko 1997, 1999", "O'Donoghue 1999", "J Nucl Med 2020;61:104")
+
+_FEW_LOST = 0.5
+"""Share of cells killed beyond the lowest BED below which the logarithm is taken of what is lost, not of what lives: exact for even doses."""
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -68,5 +73,9 @@ def eubed_gy(bed_gy: FloatArray, weight: FloatArray, alpha_per_gy: float) -> flo
     lowest_gy, lightest = float(bed_gy.min()), float(weight.min())
     if not (lowest_gy >= 0.0 and lightest > 0.0 and np.isfinite(bed_gy).all() and np.isfinite(weight).all()):
         raise InvalidValue("a BED is negative or not finite, or a weight is not above 0", "", "check the dose and the structure")
-    surviving = float(np.dot(weight, np.exp(-alpha_per_gy * (bed_gy - lowest_gy)))) / float(weight.sum())
-    return lowest_gy - float(np.log(surviving)) / alpha_per_gy
+    exponent = -alpha_per_gy * (bed_gy - lowest_gy)
+    lost = -float(np.dot(weight, np.expm1(exponent))) / float(weight.sum())
+    if lost < _FEW_LOST:
+        return lowest_gy - math.log1p(-lost) / alpha_per_gy
+    surviving = float(np.dot(weight, np.exp(exponent))) / float(weight.sum())
+    return lowest_gy - math.log(surviving) / alpha_per_gy

@@ -221,7 +221,7 @@ def _numbers(structure: _Structure, product: Product) -> list[ReportedNumber]:
     ]
     alpha = structure.tissue.alpha_per_gy
     if alpha is not None:
-        eubed = propagate(_eubed(structure, weight), alpha=as_measured(alpha), **structure.unknowns)
+        eubed = propagate(_eubed(structure, weight), alpha_per_gy=as_measured(alpha), **structure.unknowns)
         how = (eud.EUBED_FORMULA, eud.NAME)
         found.append(structure.number("eubed", "EUBED", eubed, how, (*constants, alpha)))
     if structure.kind not in _LUNGS and structure.kind is not StructureKind.EXTRAHEPATIC:
@@ -230,10 +230,10 @@ def _numbers(structure: _Structure, product: Product) -> list[ReportedNumber]:
 
 
 def _eubed(structure: _Structure, weight: FloatArray) -> Callable[..., float]:
-    def value(alpha: float, scale: float, ratio_gy: float, repair_h: float, half_life_h: float) -> float:
+    def value(alpha_per_gy: float, scale: float, ratio_gy: float, repair_h: float, half_life_h: float) -> float:
         scaled_gy = scale * structure.dose_gy
         each_gy = scaled_gy * (1.0 + scaled_gy * (bed.repair_factor(half_life_h, repair_h) / ratio_gy))
-        return eud.eubed_gy(each_gy, weight, alpha)
+        return eud.eubed_gy(each_gy, weight, alpha_per_gy)
 
     return value
 
