@@ -17,9 +17,9 @@ from opensirt.outcomes.liver_function import (
     Encephalopathy,
     albi_grade,
     albi_score,
-    albumin_g_l,
-    bilirubin_mg_dl,
-    bilirubin_umol_l,
+    albumin_g_per_l,
+    bilirubin_mg_per_dl,
+    bilirubin_umol_per_l,
     child_pugh,
 )
 from opensirt.vocabulary.errors import InvalidValue, UnitError
@@ -75,9 +75,9 @@ def test_what_is_no_value(bilirubin: float, albumin: float):
 
 @given(st.floats(0.1, 60.0))
 def test_conversions_go_back(mg_dl: float):
-    assert bilirubin_mg_dl(bilirubin_umol_l(mg_dl)) == pytest.approx(mg_dl, rel=SAME)
-    assert bilirubin_umol_l(1.0) == 17.1
-    assert albumin_g_l(3.5) == 35.0
+    assert bilirubin_mg_per_dl(bilirubin_umol_per_l(mg_dl)) == pytest.approx(mg_dl, rel=SAME)
+    assert bilirubin_umol_per_l(1.0) == 17.1
+    assert albumin_g_per_l(3.5) == 35.0
 
 
 def by_conditions(bilirubin: float, albumin: float, inr: float, ascites: int, encephalopathy: int) -> int:

@@ -25,24 +25,24 @@ LAST_DIGIT = 5e-4
     ],
 )
 def test_w16_albi(bilirubin: float, albumin: float, score: float, johnson: float | None, grade: int):
-    answer = results("albi", bilirubin_umol_l=bilirubin, albumin_g_l=albumin)
+    answer = results("albi", bilirubin_umol_per_l=bilirubin, albumin_g_per_l=albumin)
     assert answer["albi_score"] == pytest.approx(score, abs=LAST_DIGIT)
     assert answer["albi_grade"] == grade
     if johnson is not None:
-        other = results("albi", bilirubin_umol_l=bilirubin, albumin_g_l=albumin, coefficient="0.0852")
+        other = results("albi", bilirubin_umol_per_l=bilirubin, albumin_g_per_l=albumin, coefficient="0.0852")
         assert other["albi_score"] == pytest.approx(johnson, abs=LAST_DIGIT)
         assert answer["score_with_0_0852"] == other["albi_score"]
 
 
 def test_albi_refuses_other_units():
-    for case in ({"bilirubin_umol_l": 1.2, "albumin_g_l": 35}, {"bilirubin_umol_l": 20, "albumin_g_l": 3.5}):
+    for case in ({"bilirubin_umol_per_l": 1.2, "albumin_g_per_l": 35}, {"bilirubin_umol_per_l": 20, "albumin_g_per_l": 3.5}):
         with pytest.raises(OpensirtError):
             results("albi", **case)
 
 
 def test_albi_near_a_cut():
     """0.66 · log₁₀(18.6) − 0.085 · 40.5 = 0.8379 − 3.4425 = −2.6046."""
-    assert "albi.near_cut" in codes("albi", bilirubin_umol_l=18.6, albumin_g_l=40.5)
+    assert "albi.near_cut" in codes("albi", bilirubin_umol_per_l=18.6, albumin_g_per_l=40.5)
 
 
 @pytest.mark.parametrize(("value", "grade"), [(21, 0), (22, 1), (31.5, 1), (32, 2), (63, 2), (64, 3), (210, 3), (211, 4)])
@@ -95,7 +95,7 @@ def test_a_limit_in_another_unit_is_found():
     ],
 )
 def test_child_pugh(case: tuple, points: int, letter: str):
-    keys = ("bilirubin_umol_l", "albumin_g_l", "inr", "ascites", "encephalopathy")
+    keys = ("bilirubin_umol_per_l", "albumin_g_per_l", "inr", "ascites", "encephalopathy")
     answer = results("child-pugh", **dict(zip(keys, case, strict=True)))
     assert (answer["child_pugh_points"], answer["child_pugh_class"]) == (points, letter)
 
@@ -121,7 +121,7 @@ def test_reild_definitions_are_never_merged():
     answer = results(
         "reild-definitions",
         days_since_treatment_d=100,
-        bilirubin_umol_l=60,
+        bilirubin_umol_per_l=60,
         tumour_progression="no",
         biliary_obstruction="no",
         **signs,
@@ -170,10 +170,10 @@ def test_w7_body_surface():
 @pytest.mark.parametrize(
     ("quantity", "value", "unit", "key", "expected"),
     [
-        ("bilirubin", 1.2, "mg/dL", "bilirubin_umol_l", 20.52),
-        ("bilirubin", 17.1, "umol/L", "bilirubin_mg_dl", 1.0),
-        ("albumin", 3.5, "g/dL", "albumin_g_l", 35.0),
-        ("albumin", 35, "g/L", "albumin_g_dl", 3.5),
+        ("bilirubin", 1.2, "mg/dL", "bilirubin_umol_per_l", 20.52),
+        ("bilirubin", 17.1, "umol/L", "bilirubin_mg_per_dl", 1.0),
+        ("albumin", 3.5, "g/dL", "albumin_g_per_l", 35.0),
+        ("albumin", 35, "g/L", "albumin_g_per_dl", 3.5),
     ],
 )
 def test_units(quantity: str, value: float, unit: str, key: str, expected: float):

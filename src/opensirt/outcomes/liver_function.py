@@ -58,19 +58,19 @@ _ALBI_RULES = {
 }
 
 
-def bilirubin_umol_l(bilirubin_mg_dl: float) -> float:
+def bilirubin_umol_per_l(bilirubin_mg_per_dl: float) -> float:
     """Bilirubin in µmol/L from mg/dL: factor 17.1."""
-    return require_positive(bilirubin_mg_dl, "bilirubin", "mg/dL") * UMOL_L_PER_MG_DL
+    return require_positive(bilirubin_mg_per_dl, "bilirubin", "mg/dL") * UMOL_L_PER_MG_DL
 
 
-def bilirubin_mg_dl(bilirubin_umol_per_l: float) -> float:
+def bilirubin_mg_per_dl(bilirubin_umol_per_l: float) -> float:
     """Bilirubin in mg/dL from µmol/L: factor 1/17.1."""
     return require_positive(bilirubin_umol_per_l, "bilirubin", "µmol/L") / UMOL_L_PER_MG_DL
 
 
-def albumin_g_l(albumin_g_dl: float) -> float:
+def albumin_g_per_l(albumin_g_per_dl: float) -> float:
     """Albumin in g/L from g/dL: factor 10."""
-    return require_positive(albumin_g_dl, "albumin", "g/dL") * G_L_PER_G_DL
+    return require_positive(albumin_g_per_dl, "albumin", "g/dL") * G_L_PER_G_DL
 
 
 def require_albumin_in_g_l(albumin_g_per_l: float) -> float:
@@ -203,15 +203,15 @@ class ChildPughVariant:
     ----------
     name : str
         How it is called in results.
-    bilirubin_umol_l, albumin_g_l, inr : tuple of Fraction
+    bilirubin_umol_per_l, albumin_g_per_l, inr : tuple of Fraction
         Low and high boundary of two points.
     mark : Mark
         How far to trust it.
     """
 
     name: str
-    bilirubin_umol_l: tuple[Fraction, Fraction]
-    albumin_g_l: tuple[Fraction, Fraction]
+    bilirubin_umol_per_l: tuple[Fraction, Fraction]
+    albumin_g_per_l: tuple[Fraction, Fraction]
     inr: tuple[Fraction, Fraction]
     mark: Mark = Mark.UNVERIFIED
 
@@ -244,9 +244,9 @@ class ChildPughInputs:
 
     Attributes
     ----------
-    bilirubin_umol_l : float
+    bilirubin_umol_per_l : float
         Total bilirubin, µmol/L.
-    albumin_g_l : float
+    albumin_g_per_l : float
         Albumin, g/L.
     inr_ratio : float
         International normalised ratio.
@@ -259,15 +259,15 @@ class ChildPughInputs:
         For a value that is one in another unit.
     """
 
-    bilirubin_umol_l: float
-    albumin_g_l: float
+    bilirubin_umol_per_l: float
+    albumin_g_per_l: float
     inr_ratio: float
     ascites: Ascites
     encephalopathy: Encephalopathy
 
     def __post_init__(self) -> None:
-        require_bilirubin_in_umol_l(self.bilirubin_umol_l)
-        require_albumin_in_g_l(self.albumin_g_l)
+        require_bilirubin_in_umol_l(self.bilirubin_umol_per_l)
+        require_albumin_in_g_l(self.albumin_g_per_l)
         require_positive(self.inr_ratio, "INR", "")
 
 
@@ -303,10 +303,10 @@ def _rising(value: float, bounds: tuple[Fraction, Fraction]) -> int:
 
 
 def _points(inputs: ChildPughInputs, variant: ChildPughVariant) -> dict[str, int]:
-    low, high = variant.albumin_g_l
-    albumin = exactly(inputs.albumin_g_l)
+    low, high = variant.albumin_g_per_l
+    albumin = exactly(inputs.albumin_g_per_l)
     return {
-        "bilirubin": _rising(inputs.bilirubin_umol_l, variant.bilirubin_umol_l),
+        "bilirubin": _rising(inputs.bilirubin_umol_per_l, variant.bilirubin_umol_per_l),
         "albumin": 1 + (albumin <= high) + (albumin < low),
         "inr": _rising(inputs.inr_ratio, variant.inr),
         "ascites": int(inputs.ascites),

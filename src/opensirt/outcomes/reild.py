@@ -47,7 +47,7 @@ class LiverSigns:
     ----------
     days_since_treatment : float
         Days from the last administration to the onset, d.
-    bilirubin_umol_l : float
+    bilirubin_umol_per_l : float
         Total bilirubin, µmol/L.
     bilirubin_above_normal, albumin_below_normal : Answer
         Against the limits of that laboratory.
@@ -61,7 +61,7 @@ class LiverSigns:
     """
 
     days_since_treatment: float
-    bilirubin_umol_l: float
+    bilirubin_umol_per_l: float
     bilirubin_above_normal: Answer
     albumin_below_normal: Answer
     jaundice: Answer
@@ -71,7 +71,7 @@ class LiverSigns:
 
     def __post_init__(self) -> None:
         require_not_negative(self.days_since_treatment, "time since treatment", "d")
-        require_bilirubin_in_umol_l(self.bilirubin_umol_l)
+        require_bilirubin_in_umol_l(self.bilirubin_umol_per_l)
 
 
 class Definition(Enum):
@@ -111,7 +111,7 @@ def candidates(signs: LiverSigns) -> tuple[Candidate, ...]:
     tuple of Candidate
         One per :class:`Definition`, in its order.
     """
-    mg_dl = exactly(signs.bilirubin_umol_l) / exactly(UMOL_L_PER_MG_DL)
+    mg_dl = exactly(signs.bilirubin_umol_per_l) / exactly(UMOL_L_PER_MG_DL)
     excluded = {"progression": _negated(signs.tumour_progression), "biliary obstruction": _negated(signs.biliary_obstruction)}
     clinical = {
         "jaundice": signs.jaundice,

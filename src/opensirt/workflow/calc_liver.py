@@ -35,8 +35,8 @@ _COEFFICIENTS = {"0.085": AlbiCoefficient.ROUNDED, "0.0852": AlbiCoefficient.JOH
 _VARIANTS = liver_function.CHILD_PUGH_VARIANTS
 _ASCITES = {"none": Ascites.NONE, "mild": Ascites.MILD_OR_CONTROLLED, "moderate-severe": Ascites.MODERATE_TO_SEVERE}
 _ENCEPHALOPATHY = {"none": Encephalopathy.NONE, "1-2": Encephalopathy.GRADE_1_2, "3-4": Encephalopathy.GRADE_3_4}
-_BILIRUBIN = Field("bilirubin_umol_l", Kind.POSITIVE, "total bilirubin, µmol/L", 20.52)
-_ALBUMIN = Field("albumin_g_l", Kind.POSITIVE, "albumin, g/L", 35.0)
+_BILIRUBIN = Field("bilirubin_umol_per_l", Kind.POSITIVE, "total bilirubin, µmol/L", 20.52)
+_ALBUMIN = Field("albumin_g_per_l", Kind.POSITIVE, "albumin, g/L", 35.0)
 ALBI_FIELDS = (
     _BILIRUBIN,
     _ALBUMIN,
@@ -86,7 +86,7 @@ REILD_FIELDS = (
         45.0,
         plausible=(0.0, 3650.0),
     ),
-    Field("bilirubin_umol_l", Kind.POSITIVE, "total bilirubin, µmol/L", 60.0),
+    Field("bilirubin_umol_per_l", Kind.POSITIVE, "total bilirubin, µmol/L", 60.0),
     *(
         Field(
             key,
@@ -175,7 +175,7 @@ def _ctcae(values: Values) -> Outcome:
 
 def _albi(values: Values) -> Outcome:
     coefficient = chosen(values, "coefficient", _COEFFICIENTS)
-    measured = {"bilirubin": values.measured("bilirubin_umol_l"), "albumin": values.measured("albumin_g_l")}
+    measured = {"bilirubin": values.measured("bilirubin_umol_per_l"), "albumin": values.measured("albumin_g_per_l")}
 
     def score(bilirubin: float, albumin: float) -> float:
         return liver_function.albi_score(bilirubin, albumin, coefficient)
@@ -202,8 +202,8 @@ def _albi(values: Values) -> Outcome:
 def _child_pugh(values: Values) -> Outcome:
     variant = chosen(values, "variant", _VARIANTS)
     inputs = ChildPughInputs(
-        values.number("bilirubin_umol_l"),
-        values.number("albumin_g_l"),
+        values.number("bilirubin_umol_per_l"),
+        values.number("albumin_g_per_l"),
         values.number("inr"),
         chosen(values, "ascites", _ASCITES),
         chosen(values, "encephalopathy", _ENCEPHALOPATHY),
@@ -236,7 +236,7 @@ def _units(values: Values) -> Outcome:
         (constant,),
         inputs_of(values, UNIT_FIELDS),
     )
-    keys = {"umol/L": "umol_l", "mg/dL": "mg_dl", "g/L": "g_l", "g/dL": "g_dl"}
+    keys = {"umol/L": "umol_per_l", "mg/dL": "mg_per_dl", "g/L": "g_per_l", "g/dL": "g_per_dl"}
     reading = LabReading(lab, exactly(si.value), Fraction(35 if lab is Lab.ALBUMIN else 21), None)
     numbers = (
         method.number(f"{lab.value.key}_{keys[canonical]}", lab.value.name, si, canonical),
@@ -276,18 +276,18 @@ def _reild_grade(values: Values) -> Outcome:
 def _reild(values: Values) -> Outcome:
     signs = reild.LiverSigns(
         values.number("days_since_treatment_d"),
-        values.number("bilirubin_umol_l"),
+        values.number("bilirubin_umol_per_l"),
         *(chosen(values, key, _ANSWERS) for key in _SIGNS),
     )
     found = reild.candidates(signs)
     method = Method(
         "REILD definitions",
         reild.REILD_VERSION,
-        "each definition on its own; a person adjudicates",
+        "each definition on its own; two persons adjudicate",
         (reild.BRAAT_SOURCE, reild.EANM_SOURCE, reild.SANGRO_SOURCE),
         inputs=inputs_of(values, REILD_FIELDS),
     )
-    mg_dl = propagate(lambda v: liver_function.bilirubin_mg_dl(v), v=values.measured("bilirubin_umol_l"))
+    mg_dl = propagate(lambda v: liver_function.bilirubin_mg_per_dl(v), v=values.measured("bilirubin_umol_per_l"))
     facts: dict[str, Any] = {}
     for each in found:
         rule = each.definition.value
@@ -297,7 +297,7 @@ def _reild(values: Values) -> Outcome:
             "says": rule.says,
             "mark": rule.mark.value,
         }
-    return Outcome((method.number("bilirubin_mg_dl", "bilirubin", mg_dl, "mg/dL"),), facts, _adjudicate(found))
+    return Outcome((method.number("bilirubin_mg_per_dl", "bilirubin", mg_dl, "mg/dL"),), facts, _adjudicate(found))
 
 
 def _adjudicate(found: tuple[reild.Candidate, ...]) -> tuple[Finding, ...]:
