@@ -124,7 +124,7 @@ def run_dose(options: DoseOptions, out: Path, report: Callable[[float], None]) -
     density = _density(options, activity.map.grid, lambda x: report(0.2 + 0.2 * x))
     context = _context(out, activity, density)
     result = engine.dose(activity.map, density.map, constant, lambda x: report(0.4 + 0.5 * x))
-    findings = (*density.findings, *_amount_findings(activity.map.total_bq / BQ_PER_GBQ))
+    findings = (*density.findings, *_amount_findings(activity.map.total_bq / BQ_PER_GBQ), *result.beyond.findings())
     _write(result, out, context)
     report(1.0)
     dose = result.dose

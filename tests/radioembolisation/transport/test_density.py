@@ -14,7 +14,7 @@ import pytest
 from opensirt.radioembolisation.transport.convolution import KernelConvolution
 from opensirt.radioembolisation.transport.density import DensityKernel, air_around, range_factor
 from opensirt.radioembolisation.transport.point_kernels import point_kernel
-from opensirt.radioembolisation.transport.result import silent
+from opensirt.radioembolisation.transport.result import added, silent
 from opensirt.radioembolisation.transport.voxel_kernel import voxel_kernel
 from opensirt.vocabulary.nuclides import HO166, Y90
 from opensirt.vocabulary.volumes import ActivityMap, DensityMap
@@ -33,6 +33,11 @@ def _run(bq, rho, spacing=SPACING, nuclide=Y90, engine=None):
     activity = ActivityMap(np.asarray(bq, dtype=np.float32), grid, nuclide, AT)
     density = DensityMap(np.asarray(rho, dtype=np.float32), grid)
     return (engine or DensityKernel()).dose(activity, density, nuclide.dose_constant(), silent)
+
+
+def _maps(bq, rho):
+    grid = grid_about((0.0, 0.0, 0.0), bq.shape, SPACING, (10.0, -20.0, 5.0))
+    return ActivityMap(bq.astype(np.float32), grid, Y90, AT), DensityMap(rho.astype(np.float32), grid)
 
 
 def _point(shape):
@@ -204,6 +209,38 @@ def test_thin_lung_that_reaches_the_edge_of_the_grid_is_lung():
     assert (
         touching[middle] > 0.3 * Y90.dose_constant().value * 1e3 * 1e4 / 1e9 / thin
     )  # electrons reach 130 mm: much leaves the block
+
+
+def test_densities_that_the_table_does_not_hold_are_counted():
+    """A gas bubble and a metal clip beside the source count voxel by voxel; the same far from it, and air around, do not."""
+    shape = (31, 21, 21)
+    bq, rho = np.zeros(shape), np.full(shape, 1.04)
+    bq[6, 10, 10] = 1e6
+    clean = _run(bq, rho)
+    assert (clean.beyond.thinner_voxels, clean.beyond.denser_voxels, clean.beyond.findings()) == (0, 0, ())
+    rho[6, 10, 11], rho[5, 9, 10], rho[6, 9, 9] = 8.0, 2.95, 0.002
+    rho[28, 10, 10], rho[28, 11, 10] = 8.0, 0.002  # 88 mm away
+    rho[:, :, :2] = 0.001  # air around
+    beyond = _run(bq, rho).beyond
+    assert (beyond.thinner_voxels, beyond.denser_voxels) == (1, 2)
+    assert [finding.code for finding in beyond.findings()] == ["dose.density_thinner_than_table", "dose.density_denser_than_table"]
+    assert "2 voxels" in beyond.findings()[1].message and "2.6 g/mL" in beyond.findings()[1].message
+    assert KernelConvolution().dose(*_maps(bq, rho), Y90.dose_constant(), silent).beyond.findings() == ()
+
+
+def test_beyond_the_table_is_read_as_its_end():
+    """What the finding says: along a path the dose is that of 2.6 g/mL, also where the voxels hold 8."""
+    bq = _point((11, 11, 11))
+    heavy, end = (_run(bq, np.full(bq.shape, density)) for density in (8.0, 2.6 / 0.972))  # 0.972: range factor of bone
+    assert heavy.beyond.denser_voxels > 0
+    assert heavy.dose.dose_gy.max() == pytest.approx(end.dose.dose_gy.max(), rel=0.02)
+
+
+def test_the_counts_of_two_doses_together():
+    bq, rho = _point((11, 11, 11)), np.full((11, 11, 11), 1.04)
+    rho[5, 5, 6] = 8.0
+    one, none = _run(bq, rho), _run(bq, np.full(rho.shape, 1.04))
+    assert added(none, one).beyond == added(one, none).beyond == one.beyond
 
 
 def test_range_factors_are_those_of_the_kernels():

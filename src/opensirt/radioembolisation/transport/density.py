@@ -19,7 +19,15 @@ from scipy.ndimage import label
 from opensirt.radioembolisation.transport._planes import support
 from opensirt.radioembolisation.transport._superposition import LANES, scatter
 from opensirt.radioembolisation.transport.point_kernels import MEDIA, point_kernel
-from opensirt.radioembolisation.transport.result import EnergyBook, EngineDose, Report, emitted_j, energy_j, require_dosimetric
+from opensirt.radioembolisation.transport.result import (
+    DensitiesBeyond,
+    EnergyBook,
+    EngineDose,
+    Report,
+    emitted_j,
+    energy_j,
+    require_dosimetric,
+)
 from opensirt.radioembolisation.transport.spread import SOFT_TISSUE_G_PER_ML, orthogonal_spacing, photon_tail
 from opensirt.radioembolisation.transport.voxel_kernel import Spacing, build_voxel_kernel
 from opensirt.vocabulary.nuclides import DoseConstant
@@ -201,7 +209,9 @@ class DensityKernel:
         report(0.1)
         factor = range_factor(rho)
         open_air = air_around(rho, bq)
-        dose, left = _superposed(bq, np.where(open_air, np.float32(SOFT_TISSUE_G_PER_ML), rho * factor), pairs, report)
+        along = np.where(open_air, np.float32(SOFT_TISSUE_G_PER_ML), rho * factor)
+        dose, left = _superposed(bq, along, pairs, report)
+        beyond = _beyond(along, dose > 0.0)
         left += float(dose.sum(where=open_air, dtype=np.float64)) * SOFT_TISSUE_G_PER_ML
         dose *= factor
         photons = 0.0
@@ -216,7 +226,7 @@ class DensityKernel:
         tail_left = emitted * (1.0 - float(point.cumulative(point.electron_reach_mm))) - photons * per_bq_per_ml
         book = EnergyBook(emitted, energy_j(dose, rho, grid.voxel_volume_ml), left * per_bq_per_ml + tail_left)
         report(1.0)
-        return EngineDose(DoseMap(dose, grid), book, self.name, self.version, SOFT_UNCERTAINTY, LUNG_UNCERTAINTY)
+        return EngineDose(DoseMap(dose, grid), book, self.name, self.version, SOFT_UNCERTAINTY, LUNG_UNCERTAINTY, beyond)
 
 
 def air_around(g_per_ml: Float32Array, bq_per_ml: Float32Array) -> BoolArray:
@@ -236,6 +246,16 @@ def air_around(g_per_ml: Float32Array, bq_per_ml: Float32Array) -> BoolArray:
             at_edge[np.unique(np.take(regions, end, axis=axis))] = True
     at_edge[0] = False
     return np.asarray(at_edge[regions])
+
+
+def _beyond(along_g_per_ml: Float32Array, reached: BoolArray) -> DensitiesBeyond:
+    """Voxels that electrons reach and whose density, as it counts along paths, the table of kernels does not hold."""
+    return DensitiesBeyond(
+        int(np.count_nonzero(reached & (along_g_per_ml < _THINNEST_G_PER_ML))),
+        int(np.count_nonzero(reached & (along_g_per_ml > _DENSEST_G_PER_ML))),
+        _THINNEST_G_PER_ML,
+        _DENSEST_G_PER_ML,
+    )
 
 
 def _mean_density(g_per_ml: Float32Array) -> float:

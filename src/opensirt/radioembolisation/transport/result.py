@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import attrs
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
+from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.geometry import require_same_grid
 from opensirt.vocabulary.nuclides import THERAPEUTIC, DoseConstant
 from opensirt.vocabulary.units import BQ_PER_GBQ, G_PER_KG, JOULE_PER_MEV
@@ -49,6 +51,39 @@ class EnergyBook:
         return self.emitted_j - self.deposited_j - self.left_grid_j - self.rounded_j
 
 
+@dataclass(frozen=True)
+class DensitiesBeyond:
+    """Voxels that an engine reached with electrons and whose density lies beyond what it was made for.
+
+    Attributes
+    ----------
+    thinner_voxels, denser_voxels : int
+        Their number on either side; 0 for engines that need no density.
+    thinnest_g_per_ml, densest_g_per_ml : float
+        The ends of what the engine was made for: paths of a mean density beyond them are read as of the end.
+    """
+
+    thinner_voxels: int = 0
+    denser_voxels: int = 0
+    thinnest_g_per_ml: float = 0.0
+    densest_g_per_ml: float = math.inf
+
+    def findings(self) -> tuple[Finding, ...]:
+        """A finding for each side that holds voxels."""
+        found = []
+        for voxels, limit, side, what in (
+            (self.thinner_voxels, self.thinnest_g_per_ml, "thinner", "gas in bowel or airways"),
+            (self.denser_voxels, self.densest_g_per_ml, "denser", "metal, or its streaks in the CT"),
+        ):
+            if voxels:
+                message = (
+                    f"{voxels} voxels that electrons reach are {side} than {limit:g} g/mL ({what}) · along such paths they are followed as at that density: "
+                    "dose in and behind these voxels is not to be relied on · look where they lie; correct the density map there if it matters"
+                )
+                found.append(Finding(f"dose.density_{side}_than_table", Severity.WARNING, message, "density"))
+        return tuple(found)
+
+
 @attrs.frozen(eq=False)
 class EngineDose:
     """A dose map with the engine, its version, and the energy book."""
@@ -61,6 +96,8 @@ class EngineDose:
     """Relative standard uncertainty of the dose in soft tissue that comes from the engine itself."""
     relative_lung_uncertainty: float
     """The same for mean doses in lung."""
+    beyond: DensitiesBeyond = DensitiesBeyond()
+    """Voxels whose density the engine was not made for; of two doses added, the larger numbers."""
 
 
 def added(first: EngineDose, second: EngineDose) -> EngineDose:
@@ -81,7 +118,13 @@ def added(first: EngineDose, second: EngineDose) -> EngineDose:
         one.left_grid_j + other.left_grid_j,
         one.rounded_j + other.rounded_j,
     )
-    return attrs.evolve(first, dose=DoseMap(first.dose.dose_gy + second.dose.dose_gy, first.dose.grid), energy=book)
+    beyond = replace(
+        first.beyond,
+        thinner_voxels=max(first.beyond.thinner_voxels, second.beyond.thinner_voxels),
+        denser_voxels=max(first.beyond.denser_voxels, second.beyond.denser_voxels),
+    )
+    total = DoseMap(first.dose.dose_gy + second.dose.dose_gy, first.dose.grid)
+    return attrs.evolve(first, dose=total, energy=book, beyond=beyond)
 
 
 class DoseEngine(Protocol):
