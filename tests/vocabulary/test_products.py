@@ -1,4 +1,4 @@
-"""Products against the fact sheet (clinical.md 2.1): nuclide, sizes, ranges, and what nobody verified marked as such."""
+"""Products as the sources cited in each constant have them: nuclide, sizes, ranges, and what nobody verified marked as such."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from opensirt.vocabulary.errors import UnsupportedInput
 from opensirt.vocabulary.nuclides import HO166, Y90
-from opensirt.vocabulary.products import GLASS, PRODUCTS, product_named
+from opensirt.vocabulary.products import GLASS, HOLMIUM, PRODUCTS, RESIN, DrawnVials, MadeToOrder, WholeVials, product_named
 from opensirt.vocabulary.provenance import Mark
 
 
@@ -43,3 +43,36 @@ def test_every_constant_has_a_source():
 def test_an_unknown_product():
     with pytest.raises(UnsupportedInput, match="glass, resin, ho166"):
         product_named("gold")
+
+
+def test_each_kind_of_supply_is_a_type_of_its_own():
+    assert [type(product.vials) for product in (GLASS, RESIN, HOLMIUM)] == [WholeVials, DrawnVials, MadeToOrder]
+    assert [product.supply for product in (RESIN, HOLMIUM)] == [None, None], "no vials that are given whole"
+    assert GLASS.supply is GLASS.vials
+
+
+def test_resin_and_holmium_as_published():
+    """3.0 GBq ± 10 % (Selwyn 2008); 6 to 12 GBq, 33 million in 600 mg (CVIR 2019;42:1240); 540 to 600 mg (van Roekel)."""
+    assert RESIN.vials.size_gbq.value == 3.0
+    assert RESIN.vials.size_gbq.standard_uncertainty == pytest.approx(0.1 * 3.0 / 3**0.5, rel=0.02), (
+        "± 10 % as a uniform distribution"
+    )
+    assert RESIN.vials.days_before_calibration == (0, 1, 2, 3)
+    assert HOLMIUM.vials.activity_range_gbq == (6.0, 12.0)
+    assert HOLMIUM.vials.mass_range_mg == (540.0, 600.0)
+    assert HOLMIUM.vials.spheres_per_mg.value * 600.0 == 33e6
+    assert {RESIN.vials.mark, HOLMIUM.vials.mark, RESIN.vials.shelf_life_days.mark} == {Mark.UNVERIFIED}
+
+
+def test_the_residual_whose_product_is_not_certain_says_so():
+    for product in (GLASS, RESIN):
+        assert product.residual_fraction.mark is Mark.UNVERIFIED
+        assert "which median belongs to which product: not certain" in product.residual_fraction.source
+    assert "Drescher" in HOLMIUM.residual_fraction.source
+
+
+def test_the_device_catalogue_is_complete():
+    for product in PRODUCTS.values():
+        device = product.device
+        assert all((device.manufacturer, device.brand, device.material, device.source, product.nuclide.name))
+        assert device.brand in product.name

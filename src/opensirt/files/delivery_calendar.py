@@ -8,10 +8,15 @@ from datetime import date, time
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from opensirt.encoding import parse_json, pretty_json
-from opensirt.radioembolisation.treatment.delivery_calendar import WEEKDAYS, CalibrationClock, DeliveryCalendar, ProductDelivery
+from opensirt.radioembolisation.treatment.delivery_calendar import (
+    WEEKDAYS,
+    CalibrationClock,
+    DeliveryCalendar,
+    ProductDelivery,
+    require_zone,
+)
 from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, MissingInput
 from opensirt.vocabulary.products import PRODUCTS, DrawnVials, WholeVials
 from opensirt.vocabulary.provenance import Mark
@@ -194,12 +199,7 @@ def _text(value: Any) -> str:
 
 
 def _zone(value: Any) -> str:
-    name = _text(value)
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidValue(f"{name!r} is no IANA time zone such as Europe/London") from None
-    return name
+    return require_zone(_text(value)).key
 
 
 def _date(value: Any) -> date:

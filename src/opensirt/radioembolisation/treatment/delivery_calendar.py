@@ -6,14 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from opensirt.vocabulary.activity import require_time_zone
+from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.products import DrawnVials, Product, WholeVials
 from opensirt.vocabulary.provenance import Constant, Mark
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def require_zone(name: str) -> ZoneInfo:
+    """The IANA time zone of that name.
+
+    Raises
+    ------
+    InvalidValue
+        If there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidValue(f"{name!r} is no IANA time zone", "", "give one such as Europe/London") from None
 
 
 @dataclass(frozen=True)
@@ -23,6 +38,11 @@ class CalibrationClock:
     hour: int
     minute: int
     time_zone: str
+
+    def __post_init__(self) -> None:
+        require_zone(self.time_zone)
+        if not (0 <= self.hour <= 23 and 0 <= self.minute <= 59):
+            raise InvalidValue(f"{self.hour}:{self.minute:02d} is no time of day", "", "give 0:00 to 23:59")
 
     def on(self, day: date) -> datetime:
         """The calibration instant of that day."""
@@ -86,6 +106,7 @@ class DeliveryCalendar:
     closed_dates: tuple[date, ...] = ()
 
     def __post_init__(self) -> None:
+        require_zone(self.time_zone)
         object.__setattr__(self, "products", MappingProxyType(dict(self.products)))
 
     def day(self, instant: datetime) -> date:
