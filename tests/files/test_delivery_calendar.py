@@ -180,3 +180,10 @@ _calendars = st.builds(
 @given(_calendars)
 def test_write_read_compare(calendar):
     assert delivery_calendar_from_json(delivery_calendar_to_json(calendar)) == calendar
+
+
+def test_the_example_of_the_documentation_is_read(root):
+    page = (root / "docs" / "how-to" / "delivery-calendar.md").read_text("utf-8")
+    calendar = delivery_calendar_from_json(page.split("```json\n")[1].split("```")[0])
+    assert set(calendar.products) == set(PRODUCTS)
+    assert at_site(GLASS, calendar).vials.mark is Mark.FOUND
