@@ -1,158 +1,117 @@
-"""Dose limits and targets as cited, versioned data: which product, which indication, which setting, and to which volume each refers.
+"""Dose limits and targets in force for one patient: which product, which indication, which setting, and to which volume each refers.
 
-Nothing here decides: a limit warns, and a person may replace it with a reason. Where no source exists there is no value, and for
-metastases of neuroendocrine tumours no target is invented.
+The values are cited data (:mod:`opensirt.vocabulary.limit_data`). Nothing here decides: a limit warns, and a person may replace it with a
+reason. Where no source exists there is no value, and for metastases of neuroendocrine tumours no target is invented. Where a limit depends on
+the liver, the strictest stands until facts are stated that allow another: a lower hepatic reserve never raises a permitted dose.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from opensirt.vocabulary.anatomy import StructureKind
-from opensirt.vocabulary.errors import UnsupportedInput
+from opensirt.vocabulary.dose_rules import AbsentRule, DoseRule, RuleSet
+from opensirt.vocabulary.earlier import EarlierTreatments
+from opensirt.vocabulary.errors import InconsistentInput, PlanInfeasible, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
+from opensirt.vocabulary.limit_data import INDICATIONS, LimitEntry, Role, Setting, Why, limit_set, order_faults
 from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Mark
+from opensirt.vocabulary.reserve import NOTHING_STATED, PatientReserve, ReserveCondition, Unmet, unmet
+from opensirt.vocabulary.site_limits import Basis, LimitChange, SiteLimits
 
-LIMITS_VERSION = "1"
-
-EANM22 = "EANM procedure guideline 2022 (Weber et al.)"
-VAN_ROEKEL = "van Roekel thesis, UMC Utrecht, p. 21, 30, 41"
-
-
-class Role(Enum):
-    """Whether a dose must stay below or should be reached."""
-
-    LIMIT = "limit"
-    TARGET = "target"
-
-
-@dataclass(frozen=True)
-class DoseRule:
-    """One limit or target on a mean absorbed dose.
-
-    Attributes
-    ----------
-    name : str
-        For people.
-    role : Role
-        Limit (stay below) or target (reach).
-    volume : StructureKind
-        The volume whose mean it refers to: lungs, whole normal liver, perfused normal liver, perfused volume with its
-        tumours (territory), each tumour.
-    value_gy : float
-        Gy.
-    source, mark
-        Where it comes from and how far to trust it.
-    indication : str
-        Indication it was stated for; empty for any.
-    condition : str
-        What must hold for it to apply, in words.
-    """
-
-    name: str
-    role: Role
-    volume: StructureKind
-    value_gy: float
-    source: str
-    mark: Mark = Mark.FOUND
-    indication: str = ""
-    condition: str = ""
+__all__ = [
+    "INDICATIONS",
+    "LIMITS_DATE",
+    "LIMITS_VERSION",
+    "LUNG_CUMULATIVE",
+    "LUNG_CUMULATIVE_GY",
+    "LUNG_SINGLE",
+    "SETTINGS",
+    "TARGETS",
+    "AbsentRule",
+    "DoseRule",
+    "Role",
+    "RuleSet",
+    "rules_for",
+    "rules_with",
+    "site_order_faults",
+    "with_earlier",
+]
 
 
-LUNG_SINGLE = DoseRule("lung, one treatment", Role.LIMIT, StructureKind.LUNGS, 30.0, VAN_ROEKEL)
-LUNG_CUMULATIVE_GY = 50.0
-
-_GLASS_STRICT = DoseRule(
-    "whole normal liver, bilirubin above 1.1 mg/dL",
-    Role.LIMIT,
-    StructureKind.NORMAL_LIVER,
-    50.0,
-    f"{EANM22}, Table 2 footnote (unilobar, cirrhotic HCC, no earlier treatment)",
-    Mark.FOUND,
-    "HCC",
-    "bilirubin above 1.1 mg/dL",
-)
-_GLASS_WIDE = DoseRule(
-    "whole normal liver, bilirubin below 1.1 mg/dL",
-    Role.LIMIT,
-    StructureKind.NORMAL_LIVER,
-    90.0,
-    f"{EANM22}, Table 2 footnote (unilobar, cirrhotic HCC, no earlier treatment)",
-    Mark.FOUND,
-    "HCC",
-    "bilirubin below 1.1 mg/dL",
-)
-
-
-def _normal(product: str, value: float, condition: str, source: str) -> DoseRule:
+def _rule(entry: LimitEntry, value_gy: float) -> DoseRule:
     return DoseRule(
-        f"whole normal liver ({product}, {condition})", Role.LIMIT, StructureKind.NORMAL_LIVER, value, source, condition=condition
+        entry.name,
+        entry.role,
+        entry.volume,
+        value_gy,
+        entry.source,
+        entry.mark,
+        entry.stated_for,
+        entry.condition,
+        entry.key,
+        entry.aim_gy,
+        entry.printed,
     )
 
 
-def _tumour(indication: str, value: float, source: str) -> DoseRule:
-    return DoseRule(f"tumour, {indication}", Role.TARGET, StructureKind.TUMOUR, value, source, indication=indication)
+def _entry(key: str) -> LimitEntry:
+    return next(entry for entry in limit_set().entries if entry.key == key)
 
 
-_HOLMIUM_PERFUSED = DoseRule(
-    "perfused volume (Ho-166), tumours included",
-    Role.LIMIT,
-    StructureKind.TERRITORY,
-    60.0,
-    f"{EANM22}, Table 4; van Roekel thesis p. 30",
-)
+def _valued(key: str) -> DoseRule:
+    entry = _entry(key)
+    if entry.value_gy is None:
+        raise UnsupportedInput(f"the limit {key} has no value", entry.reason, "state one with a reason")
+    return _rule(entry, entry.value_gy)
 
-LIMITS: dict[tuple[str, str], tuple[DoseRule, ...]] = {
-    ("glass", "bilirubin-high"): (_GLASS_STRICT,),
-    ("glass", "bilirubin-low"): (_GLASS_WIDE,),
-    ("resin", "unilobar"): (_normal("resin", 40.0, "unilobar", f"{EANM22}, Table 3; Levillain 2021"),),
-    ("resin", "bilobar"): (_normal("resin", 40.0, "bilobar", f"{EANM22}, Table 3; Levillain 2021"),),
-    ("resin", "bilobar-pretreated"): (
-        _normal("resin", 30.0, "bilobar, pretreated or compromised", f"{EANM22}, Table 3; Levillain 2021"),
-    ),
-    ("ho166", "unilobar"): (_normal("Ho-166", 60.0, "lobectomy or unilobar", f"{EANM22}, Table 4"), _HOLMIUM_PERFUSED),
-    ("ho166", "bilobar"): (_normal("Ho-166", 40.0, "bilobar", f"{EANM22}, Table 4"), _HOLMIUM_PERFUSED),
-    ("ho166", "bilobar-good-function"): (
-        _normal("Ho-166", 60.0, "bilobar, good liver function", f"{EANM22}, Table 4"),
-        _HOLMIUM_PERFUSED,
-    ),
+
+LIMITS_VERSION = limit_set().version
+LIMITS_DATE = limit_set().date
+LUNG_SINGLE = _valued("lung.single")
+LUNG_CUMULATIVE = _valued("lung.cumulative")
+LUNG_CUMULATIVE_GY = LUNG_CUMULATIVE.value_gy
+SETTINGS: dict[str, tuple[str, ...]] = {
+    product: tuple(setting.name for setting in settings) for product, settings in limit_set().settings.items()
 }
-"""Limits on liver by (product, setting)."""
-
+"""Settings by product; the first is the strictest, and stands where nobody states another."""
 TARGETS: dict[tuple[str, str], DoseRule] = {
-    ("glass", "HCC"): _tumour("HCC", 205.0, f"{EANM22}, Table 2; DOSISPHERE-01"),
-    ("glass", "ICC"): _tumour("ICC", 260.0, f"{EANM22}, Table 2"),
-    ("glass", "mCRC"): _tumour("mCRC", 189.0, f"{EANM22}, Table 2"),
-    ("resin", "HCC"): _tumour("HCC", 100.0, f"{EANM22}, Table 3 (100 to 120 Gy)"),
-    ("resin", "ICC"): _tumour("ICC", 100.0, f"{EANM22}, Table 3 (100 to 120 Gy)"),
-    ("resin", "mCRC"): _tumour("mCRC", 100.0, f"{EANM22}, Table 3"),
-    ("ho166", "ICC"): _tumour("ICC", 150.0, f"{EANM22}, Table 4"),
-    ("ho166", "mCRC"): _tumour("mCRC", 90.0, f"{EANM22}, Table 4"),
+    (entry.product, indication): _rule(entry, entry.value_gy)
+    for entry in limit_set().entries
+    for indication in entry.indications
+    if entry.role is Role.TARGET and entry.volume is StructureKind.TUMOUR and entry.enforced and entry.value_gy is not None
 }
 """Tumour targets by (product, indication). There is no row for NET: no source was found."""
 
-INDICATIONS = ("NET", "HCC", "ICC", "mCRC")
-SETTINGS: dict[str, tuple[str, ...]] = {
-    "glass": ("bilirubin-high", "bilirubin-low"),
-    "resin": ("bilobar-pretreated", "bilobar", "unilobar"),
-    "ho166": ("bilobar", "bilobar-good-function", "unilobar"),
-}
-"""Settings by product; the first is the strictest, and stands where nobody states another."""
-
 
 @dataclass(frozen=True)
-class RuleSet:
-    """The rules in force for one plan, and what a person must know about them."""
+class _Chosen:
+    """Of a family of alternatives the one that stands, and the ones that would allow more with what they miss."""
 
-    rules: tuple[DoseRule, ...]
-    findings: tuple[Finding, ...]
-    version: str = LIMITS_VERSION
+    entry: LimitEntry | None
+    higher: tuple[tuple[LimitEntry, tuple[Unmet, ...]], ...]
 
 
-def rules_for(product: str, indication: str, setting: str) -> RuleSet:
-    """Limits and targets for a product, an indication and a setting.
+def _choose(family: Sequence[LimitEntry], reserve: PatientReserve, setting: ReserveCondition) -> _Chosen:
+    lacking = [(entry, unmet(entry.requires, reserve, setting)) for entry in family]
+    met = [entry for entry, parts in lacking if not parts]
+    standing = max(met, key=lambda entry: entry.value_gy or 0.0, default=None)
+    refused = tuple((entry, parts) for entry, parts in lacking if parts)
+    return _Chosen(standing, refused)
+
+
+def rules_for(
+    product: str,
+    indication: str,
+    setting: str,
+    *,
+    reserve: PatientReserve = NOTHING_STATED,
+    earlier: EarlierTreatments | None = None,
+    site: SiteLimits | None = None,
+) -> RuleSet:
+    """Limits and targets for a product, an indication and a setting, chosen by what is stated about the liver.
 
     Parameters
     ----------
@@ -162,51 +121,269 @@ def rules_for(product: str, indication: str, setting: str) -> RuleSet:
         One of :data:`INDICATIONS`.
     setting : str
         One of ``SETTINGS[product]``; the strictest where empty.
+    reserve : PatientReserve
+        Facts about the liver; what is not stated leads to the strictest limit, with a finding.
+    earlier : EarlierTreatments, optional
+        Earlier treatments: what they left of the cumulative lung limit is a limit of this one. ``None`` where nobody stated them.
+    site : SiteLimits, optional
+        What the site, or a person for this patient, puts in place of published values.
 
     Raises
     ------
     UnsupportedInput
         For an unknown product, indication or setting.
+    PlanInfeasible
+        If earlier treatments left nothing of the cumulative lung limit.
     """
+    known = _setting(product, indication, setting)
+    if earlier is not None and earlier.sessions:
+        reserve = replace(reserve, pretreated=True)
+    findings = list(_setting_findings(product, setting, known))
+    applying = [entry for entry in limit_set().entries if entry.applies(product, indication, known.name)]
+    valued = [entry for entry in applying if entry.value_gy is not None]
+    states = known.states if setting else ReserveCondition()
+    rules: list[DoseRule] = []
+    for family in _families(entry for entry in valued if entry.enforced):
+        chosen = _choose(family, reserve, states)
+        if chosen.entry is not None and chosen.entry.value_gy is not None:
+            rules.append(_rule(chosen.entry, chosen.entry.value_gy))
+            findings += _analogies(chosen.entry, indication, known.name)
+        findings += _reserve_findings(chosen, states)
+    shown = tuple(_rule(entry, entry.value_gy) for entry in valued if not entry.enforced and entry.value_gy is not None)
+    absent = tuple(_absent(entry) for entry in applying if entry.value_gy is None)
+    findings += _absent_findings(product, indication, known.name, rules, absent)
+    published = RuleSet(tuple(rules), tuple(findings), LIMITS_VERSION, LIMITS_DATE, shown, absent, product, indication, known.name)
+    return with_earlier(published if site is None else rules_with(published, site), earlier)
+
+
+def _setting(product: str, indication: str, name: str) -> Setting:
     if product not in SETTINGS:
         raise UnsupportedInput(f"no limits are known for the product {product!r}", "", offer(product, SETTINGS))
     if indication not in INDICATIONS:
         raise UnsupportedInput(f"no indication is called {indication!r}", "", offer(indication, INDICATIONS))
-    stated = setting or SETTINGS[product][0]
+    stated = name or SETTINGS[product][0]
     if stated not in SETTINGS[product]:
         raise UnsupportedInput(f"no setting of {product} is called {stated!r}", "", offer(stated, SETTINGS[product]))
-    findings = []
-    if not setting:
-        findings.append(
-            Finding(
-                "limits.setting_not_stated",
-                Severity.WARNING,
-                f"no setting was stated; the strictest limit of {product}, {stated!r}, stands · state the setting that holds for this patient",
-            )
+    return limit_set().setting(product, stated)
+
+
+def _families(entries: Iterable[LimitEntry]) -> tuple[tuple[LimitEntry, ...], ...]:
+    """Alternatives together, in the order of the data; an entry without family is one of its own."""
+    families: dict[str, list[LimitEntry]] = {}
+    for entry in entries:
+        families.setdefault(entry.family or entry.key, []).append(entry)
+    return tuple(tuple(family) for family in families.values())
+
+
+def _absent(entry: LimitEntry) -> AbsentRule:
+    return AbsentRule(entry.key, entry.name, entry.role, entry.volume, entry.why or Why.NOT_FOUND, entry.reason, entry.source)
+
+
+def _setting_findings(product: str, stated: str, known: Setting) -> tuple[Finding, ...]:
+    if stated:
+        return ()
+    message = (
+        f"no setting was stated; the strictest limit of {product}, {known.name!r}, stands · "
+        "state the setting that holds for this patient"
+    )
+    return (Finding("limits.setting_not_stated", Severity.WARNING, message),)
+
+
+def _analogies(entry: LimitEntry, indication: str, setting: str) -> tuple[Finding, ...]:
+    found = []
+    what = f"the {entry.role.value} {entry.value_gy:g} Gy on {entry.name}"
+    then = "decide whether it holds here, or state the centre's own"
+    if entry.stated_for and entry.stated_for != indication:
+        message = f"{what} was derived in {entry.stated_for}; for {indication} it stands by analogy only · {then}"
+        found.append(Finding("limits.by_analogy", Severity.WARNING, message, entry.volume.value, entry.source))
+    if entry.stated_settings and setting not in entry.stated_settings:
+        message = f"{what} was stated for {', '.join(entry.stated_settings)}; for {setting} it stands by analogy only · {then}"
+        found.append(Finding("limits.other_setting", Severity.WARNING, message, entry.volume.value, entry.source))
+    return tuple(found)
+
+
+def _reserve_findings(chosen: _Chosen, setting: ReserveCondition) -> tuple[Finding, ...]:
+    found = []
+    for entry, parts in chosen.higher:
+        now = f"{chosen.entry.value_gy:g} Gy stands" if chosen.entry is not None else "nothing stands"
+        what = f"{entry.role.value} on {entry.name}: {now}, not {entry.value_gy:g} Gy"
+        spoken = [part for part in parts if part.stated]
+        silent = [part for part in parts if not part.stated]
+        if not spoken:
+            asks = ", ".join(part.part for part in silent)
+            message = f"{what} · it asks for {asks}, which is not stated · state it if it holds"
+            found.append(Finding("limits.reserve_not_stated", Severity.WARNING, message, entry.volume.value, entry.source))
+            continue
+        asks = "; ".join(f"{part.part} ({part.stated} is stated)" for part in spoken)
+        against = not unmet(entry.requires, NOTHING_STATED, setting)
+        if against:
+            message = f"{what} · the setting says {asks} · the stricter stands; make setting and facts agree"
+            found.append(Finding("limits.reserve_contradicts_setting", Severity.WARNING, message, entry.volume.value, entry.source))
+        else:
+            message = f"{what} · it asks for {asks} · the liver's reserve sets the stricter one"
+            found.append(Finding("limits.reserve_low", Severity.NOTE, message, entry.volume.value, entry.source))
+    return tuple(found)
+
+
+def _absent_findings(
+    product: str, indication: str, setting: str, rules: Sequence[DoseRule], absent: Sequence[AbsentRule]
+) -> tuple[Finding, ...]:
+    found = []
+    for each in absent:
+        if each.why is Why.UNREADABLE:
+            message = f"{each.name} has no value here: {each.reason} · look it up before relying on the limits of {setting}"
+            found.append(Finding("limits.cell_not_read", Severity.NOTE, message, each.volume.value, each.source))
+    if not any(rule.role is Role.LIMIT and rule.volume is StructureKind.NORMAL_LIVER for rule in rules):
+        message = (
+            f"no published limit on the whole normal liver exists for {product}, {setting}; none is invented · "
+            "nothing keeps the liver's dose down but what a person states · state the centre's own limit"
         )
-    limits = LIMITS[(product, stated)]
-    for rule in limits:
-        if rule.indication and rule.indication != indication:
+        found.append(Finding("limits.no_liver_limit", Severity.CRITICAL, message, StructureKind.NORMAL_LIVER.value))
+    if not any(rule.role is Role.TARGET and rule.volume is StructureKind.TUMOUR for rule in rules):
+        source = next((each.source for each in absent if each.volume is StructureKind.TUMOUR), "")
+        message = (
+            f"no published tumour dose target exists for {indication} with {product}; none is invented · the plan shows what the limits allow; "
+            "the centre states a target of its own or none"
+        )
+        found.append(Finding("limits.no_target", Severity.WARNING, message, StructureKind.TUMOUR.value, source))
+    return tuple(found)
+
+
+def site_order_faults(site: SiteLimits) -> tuple[str, ...]:
+    """Where a site's own values would allow more to a lower hepatic reserve; empty in sound ones. A person's decision for one patient is none."""
+    own = {change.key: change.value_gy for change in site.changes if change.basis is Basis.SITE}
+    return order_faults([replace(entry, value_gy=own.get(entry.key, entry.value_gy)) for entry in limit_set().entries])
+
+
+def rules_with(rules: RuleSet, site: SiteLimits) -> RuleSet:
+    """Published rules with a site's own values in their place and beside them; every value replaced stays visible as a finding.
+
+    Parameters
+    ----------
+    rules : RuleSet
+        From :func:`rules_for`.
+    site : SiteLimits
+        Entries for other products, indications and settings, and for alternatives that do not stand here, are passed over.
+
+    Raises
+    ------
+    InconsistentInput
+        If the site's values would allow more to a lower hepatic reserve.
+    """
+    if faults := site_order_faults(site):
+        raise InconsistentInput("; ".join(faults), site.site, "lower the one, or raise the other")
+    findings: list[Finding] = []
+
+    def own(rule: DoseRule) -> DoseRule:
+        change = site.change(rule.key) if rule.key else None
+        if change is None:
+            return rule
+        findings.append(_replaced(rule.role, rule.name, f"{rule.value_gy:g} Gy", change, site.site, rule.source))
+        return replace(
+            rule, value_gy=change.value_gy, source=_answers(change, site.site), mark=Mark.ASSUMED, indication="", aim_gy=None
+        )
+
+    kept = [own(rule) for rule in rules.rules]
+    beside = [own(rule) for rule in rules.shown]
+    absent = []
+    for each in rules.absent:
+        change = site.change(each.key)
+        if change is None:
+            absent.append(each)
+            continue
+        findings.append(_replaced(each.role, each.name, f"none ({each.reason})", change, site.site, each.source))
+        answer = DoseRule(
+            each.name, each.role, each.volume, change.value_gy, _answers(change, site.site), Mark.ASSUMED, key=each.key
+        )
+        (kept if _entry(each.key).enforced else beside).append(answer)
+    for addition in site.additions:
+        if addition.applies(rules.product, rules.indication, rules.setting):
+            where = f"{addition.basis.value} {site.site}".strip()
+            source = f"{where}: {addition.by}, {addition.on.isoformat()}: {addition.reason}"
+            kept.append(
+                DoseRule(addition.name, addition.role, addition.volume, addition.value_gy, source, Mark.ASSUMED, key=addition.key)
+            )
+            message = f"{addition.role.value} of {addition.value_gy:g} Gy on {addition.name}, which no published table has, was added by {where} · {addition.reason}"
             findings.append(
-                Finding(
-                    "limits.by_analogy",
-                    Severity.WARNING,
-                    f"the limit {rule.value_gy:g} Gy on {rule.name} was derived in {rule.indication}; for {indication} it stands by analogy only · "
-                    "decide whether it holds here, or state the centre's own limit",
-                    source=rule.source,
-                )
+                Finding(f"limits.added_by_{addition.basis.value}", Severity.NOTE, message, addition.volume.value, source)
             )
-    rules: tuple[DoseRule, ...] = (LUNG_SINGLE, *limits)
-    target = TARGETS.get((product, indication))
-    if target is None:
-        findings.append(
-            Finding(
-                "limits.no_target",
-                Severity.WARNING,
-                f"no published tumour dose target exists for {indication} with {product}; none is invented · the plan shows what the limits allow; "
-                "the centre states a target of its own or none",
-                source=EANM22,
-            )
+    before = _absent_findings(rules.product, rules.indication, rules.setting, rules.rules, rules.absent)
+    stale = {*before, *_stale_analogies(rules, site)}
+    told = [finding for finding in rules.findings if finding not in stale]
+    told += _absent_findings(rules.product, rules.indication, rules.setting, kept, absent) if rules.product else before
+    return replace(rules, rules=tuple(kept), findings=(*told, *findings), shown=tuple(beside), absent=tuple(absent))
+
+
+def _stale_analogies(rules: RuleSet, site: SiteLimits) -> tuple[Finding, ...]:
+    changed = [entry for entry in limit_set().entries if site.change(entry.key) is not None]
+    return tuple(finding for entry in changed for finding in _analogies(entry, rules.indication, rules.setting))
+
+
+def _answers(change: LimitChange, site: str) -> str:
+    return f"{f'{change.basis.value} {site}'.strip()}: {change.by}, {change.on.isoformat()}: {change.reason}"
+
+
+def _replaced(role: Role, name: str, published: str, change: LimitChange, site: str, source: str) -> Finding:
+    message = (
+        f"{role.value} on {name}: {change.value_gy:g} Gy stands in place of {published} · {_answers(change, site)} · "
+        "the published value is no longer kept"
+    )
+    return Finding(f"limits.replaced_by_{change.basis.value}", Severity.WARNING, message, change.key, source)
+
+
+def with_earlier(rules: RuleSet, earlier: EarlierTreatments | None) -> RuleSet:
+    """The same rules with what earlier treatments left of a cumulative limit as a limit of this treatment.
+
+    There is a cumulative limit for the lungs. None was found for the normal liver: one stands there only if a site states it.
+
+    Parameters
+    ----------
+    rules : RuleSet
+        With the cumulative limits among what is shown.
+    earlier : EarlierTreatments, optional
+        ``None`` where nobody stated them: a finding says that nothing was checked.
+
+    Raises
+    ------
+    PlanInfeasible
+        If nothing is left.
+    """
+    for whole in rules.shown:
+        if whole.key in _CUMULATIVE:
+            rules = _less_earlier(rules, whole, earlier)
+    return rules
+
+
+_CUMULATIVE = {LUNG_CUMULATIVE.key: "the lungs", "normal_liver.cumulative": "the normal liver"}
+
+
+def _less_earlier(rules: RuleSet, whole: DoseRule, earlier: EarlierTreatments | None) -> RuleSet:
+    organ, about = _CUMULATIVE[whole.key], whole.volume.value
+    if earlier is None:
+        message = f"earlier treatments are not stated: the {whole.value_gy:g} Gy that {organ} may receive in all treatments together were not checked · state them, or that there were none"
+        return _told(rules, Finding("limits.earlier_not_stated", Severity.NOTE, message, about, whole.source))
+    if not earlier.sessions:
+        return rules
+    given = earlier.lung if whole.volume is StructureKind.LUNGS else earlier.normal_liver
+    left_gy = whole.value_gy - given.total_gy
+    if left_gy <= 0.0:
+        raise PlanInfeasible(
+            f"{organ} received {given.total_gy:g} Gy of {whole.value_gy:g} Gy in earlier treatments",
+            "nothing is left of the cumulative limit",
+            "do not add to it, or state another limit with a reason",
         )
-        return RuleSet(rules, tuple(findings))
-    return RuleSet((*rules, target), tuple(findings))
+    if given.unknown:
+        message = (
+            f"the dose of {organ} in {', '.join(given.unknown)} is not known: the sum is {given.total_gy:g} Gy at least, and what is left of "
+            f"{whole.value_gy:g} Gy is less than {left_gy:g} Gy · find out what was given"
+        )
+        rules = _told(rules, Finding("limits.earlier_not_known", Severity.CRITICAL, message, about, whole.source))
+    name = f"{whole.name}: {whole.value_gy:g} Gy less {given.total_gy:g} Gy of earlier ones"
+    rest = replace(whole, name=name, value_gy=left_gy, mark=Mark.DERIVED if whole.mark is Mark.FOUND else whole.mark)
+    first = [rule for rule in rules.rules if rule.volume is StructureKind.LUNGS]
+    others = [rule for rule in rules.rules if rule.volume is not StructureKind.LUNGS]
+    return replace(rules, rules=(*first, rest, *others))
+
+
+def _told(rules: RuleSet, finding: Finding) -> RuleSet:
+    return replace(rules, findings=(*rules.findings, finding))
