@@ -58,6 +58,7 @@ def decision_page(plan: PlanProposal, findings: Sequence[Finding], why: Explanat
         f" · {plan.product} ({plan.nuclide}) · indication {plan.indication}, {plan.setting} · made {instant_text(plan.created_at)}"
     )
     guide = f"{SCOPE} Brackets hold 90 % intervals. Every number is explained in appendix A."
+    injections = _injections(plan, why)  # before the rest: entries are numbered as they appear
     instant: Words = (
         Run("For the treatment instant "), Run(instant_text(plan.treatment_at), Tone.STRONG), Run(". "), *_binding_words(plan, why),
     )  # fmt: skip
@@ -67,7 +68,7 @@ def decision_page(plan: PlanProposal, findings: Sequence[Finding], why: Explanat
         Paragraph(words(guide, Tone.SOFT), small=True),
         Heading(2, "What is proposed", "decide"),
         Paragraph(words(plan.intent)),
-        _injections(plan, why),
+        injections,
         Paragraph(instant),
         Heading(2, "Doses against limits and targets", "limits"),
         _doses(plan, why),

@@ -34,7 +34,7 @@ from opensirt.reports.explanations import BAND_FORMULA, Explanations
 from opensirt.reports.numbers import budget, instant_text, signed_percent, source_words
 from opensirt.reports.pictures import CONTOUR_LEGEND, PlanPictures, dvh_chart, slices_png
 from opensirt.reports.plan_decision import words
-from opensirt.reports.plan_tables import tables_by_key
+from opensirt.reports.plan_tables import tables_named
 from opensirt.vocabulary.findings import Finding
 from opensirt.vocabulary.units import PERCENT
 
@@ -42,6 +42,9 @@ MODELS_ACROSS = 8
 """Columns of the side-by-side table; more models go into a second table."""
 BUDGETS_DRAWN = 6
 SHARES_DRAWN = 8
+_AFTER_MODELS = ("models", "model_reasons", "radiobiology", "late_effects", "eligibility")
+_PLACED = ("dvh_metrics", *_AFTER_MODELS, "order", "schedule")
+"""Tables of the plan with a place of their own; any other stands behind the uncertainty."""
 VIAL_NEAR_FRACTION = 0.6
 """Vials listed: those that hold the plan to within this fraction."""
 
@@ -49,19 +52,23 @@ VIAL_NEAR_FRACTION = 0.6
 def sections(plan: PlanProposal, pictures: PlanPictures, findings: Sequence[Finding], why: Explanations) -> list[AnyBlock]:
     """Everything between the decision page and the methods page."""
     labels = {structure.key: structure.label for structure in plan.structures}
-    tables = tables_by_key(plan, why)
     blocks: list[AnyBlock] = _findings(plan, findings, labels)
     blocks += _images(plan, pictures)
     blocks += _histograms(plan, labels, why)
-    blocks += tables.pop("dvh_metrics", [])
+    blocks += tables_named(plan, "dvh_metrics", why)
     blocks += [Heading(2, "Every model side by side", "models"), *_comparison(plan, labels, why)]
-    for key in ("models", "model_reasons", "radiobiology", "late_effects", "eligibility"):
-        blocks += tables.pop(key, [])
-    blocks += [Heading(2, "Vials and order", "vials"), *tables.pop("order", []), *tables.pop("schedule", []), *_vials(plan, why)]
+    for key in _AFTER_MODELS:
+        blocks += tables_named(plan, key, why)
+    blocks += [
+        Heading(2, "Vials and order", "vials"),
+        *tables_named(plan, "order", why),
+        *tables_named(plan, "schedule", why),
+        *_vials(plan, why),
+    ]
     blocks += [Heading(2, "Work-up", "workup"), *_workup(plan, why)]
     blocks += [Heading(2, "Where the uncertainty comes from", "uncertainty"), *_budgets(plan, why)]
-    for rest in tables.values():
-        blocks += rest
+    for key in dict.fromkeys(table.key for table in plan.tables if table.key not in _PLACED):
+        blocks += tables_named(plan, key, why)
     return blocks
 
 

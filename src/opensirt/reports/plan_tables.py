@@ -15,15 +15,16 @@ _SHORTEST, _LONGEST = 6, 44
 _MANY_COLUMNS = 6
 
 
-def tables_by_key(plan: PlanProposal, why: Explanations) -> dict[str, list[AnyBlock]]:
-    """Blocks of every table of the plan, by the table's key, in the order of the plan.
+def tables_named(plan: PlanProposal, key: str, why: Explanations) -> list[AnyBlock]:
+    """Blocks of the plan's tables of that key, in the order of the plan; nothing where it has none.
 
     Numbers of the plan keep their own entries; numbers that stand as text are explained by one entry for the whole table.
     """
-    found: dict[str, list[AnyBlock]] = {}
+    blocks: list[AnyBlock] = []
     for place, table in enumerate(plan.tables):
-        found.setdefault(table.key, []).extend(_blocks(plan, table, place, why))
-    return found
+        if table.key == key:
+            blocks += _blocks(plan, table, place, why)
+    return blocks
 
 
 def _blocks(plan: PlanProposal, table: PlanTable, place: int, why: Explanations) -> list[AnyBlock]:

@@ -1,0 +1,161 @@
+"""What a report says, before it is paper or screen: every number explained, every finding there, nothing that is not in the plan."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from opensirt.encoding import to_json
+from opensirt.radioembolisation.treatment.proposal import SCHEMA, VERSION
+from opensirt.reports import document as d
+from opensirt.reports.numbers import value_text
+from opensirt.reports.plan_content import plan_document
+from opensirt.reports.plan_decision import MOST_TUMOURS
+from opensirt.vocabulary.findings import Finding, Severity
+from opensirt.vocabulary.provenance import content_sha256
+from reports.plans import CREATED, TABLE_KEYS, flat, inlines, said, shown, small_pictures, small_plan
+
+AMOUNT = re.compile(r"\d[\s\u00a0\u202f]*(?:(?:Gy|GBq|MBq|mL|g|kg|mm)\b|%)(?! interval)")
+"""A number with its unit: on the pages before the methods it must be one that is explained."""
+METHODS = "methods"
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return small_plan()
+
+
+@pytest.fixture(scope="module")
+def report(plan) -> d.ReportDocument:
+    return plan_document(plan, small_pictures())
+
+
+def test_every_number_on_a_page_has_an_entry(report):
+    keys = {entry.key for entry in report.entries}
+    pages = shown(report)
+    assert len(pages) > 30
+    assert {one.entry for one in pages} <= keys
+    for entry in report.entries:
+        assert entry.formula and entry.method and entry.version and entry.method_number >= 1, entry.key
+
+
+def test_no_amount_stands_on_the_pages_without_an_entry(report, plan):
+    """Amounts outside findings, titles and captions of pictures, and notes that the plan brings, are numbers that open an explanation."""
+    allowed = {*(f.message for f in plan.findings), *(f.message.partition(" · ")[0] for f in plan.findings), plan.intent}
+    for block in flat(report.blocks):
+        if isinstance(block, d.Heading) and block.anchor == METHODS:
+            return
+        if isinstance(block, d.Figure):
+            continue
+        for inline in inlines(block):
+            if isinstance(inline, d.Run) and inline.text not in allowed and not inline.text.startswith("Research and audit"):
+                remark = isinstance(block, d.Table) and inline in block.caption and inline.text.startswith("Vials that hold")
+                assert remark or not AMOUNT.search(inline.text), inline.text
+    raise AssertionError("the methods page is missing")
+
+
+def test_every_number_of_the_plan_is_in_the_appendix_with_its_value_and_budget(report, plan):
+    for number in plan.numbers:
+        entry = report.entry(number.key)
+        assert entry.value == value_text(number)
+        assert len(entry.budget) == len(number.measured.contributions)
+        if entry.budget:
+            assert sum(line.share for line in entry.budget) == pytest.approx(1.0)
+        assert [report.constants[n - 1] for n in entry.constants] == list(number.constants)
+        assert entry.inputs == number.inputs
+    assert any(isinstance(block, d.Entries) for block in flat(report.blocks))
+
+
+def test_entries_are_numbered_in_order_and_their_anchors_differ(report, plan):
+    assert [entry.number for entry in report.entries] == list(range(1, len(report.entries) + 1))
+    assert len({entry.anchor for entry in report.entries}) == len(report.entries)
+    order = list(dict.fromkeys(one.entry for one in shown(report)))
+    brought = {check.number_key for check in plan.limits}  # a limit's chance brings the dose that it rests on
+    pages = [report.entry(key).number for key in order if not key.startswith(("check.", "ledger")) and key not in brought]
+    assert pages == sorted(pages)
+
+
+def test_methods_name_every_entry_once(report):
+    tables = [
+        b
+        for b in flat(report.blocks)
+        if isinstance(b, d.Table) and len(b.columns) == 5 and b.rows and b.rows[0][0] == (d.Run("M1"),)
+    ]
+    assert len(tables) == 1
+    named = []
+    for row in tables[0].rows:
+        for part in row[4][0].text.split(", "):
+            first, _, last = part.partition("–")
+            named += range(int(first), int(last or first) + 1)
+    assert sorted(named) == [entry.number for entry in report.entries]
+
+
+def test_all_findings_and_faults_stand_in_full(report, plan):
+    listed = [f for block in flat(report.blocks) if isinstance(block, d.Findings) for f in block.findings]
+    assert sorted(f.code for f in listed) == sorted(f.code for f in plan.findings)
+    assert [f.severity for f in listed] == [Severity.CRITICAL, Severity.WARNING, Severity.NOTE]
+    assert "slice 17 is missing" in said(report)
+
+
+def test_the_decision_page_holds_what_a_person_decides_on(report, plan):
+    page = report.blocks[0]
+    assert isinstance(page, d.OnePage)
+    blocks = list(flat([page]))
+    text = "\n".join(i.text for block in blocks for i in inlines(block) if isinstance(i, d.Run | d.Shown))
+    for wanted in (
+        "CASE-0042",
+        "Wed 11 Mar 2026, 10:00 UTC+01:00",
+        "1.79",
+        "3 GBq",
+        "whole normal liver",
+        "50 %",
+        "< 1 %",
+        "no target stated",
+    ):
+        assert wanted in text, wanted
+    assert "fixes the activity" in text and "25 Gy" in text  # also the limit that no structure answers to
+    assert plan.findings[0].message in text and "a scout is not the treatment" in text
+    assert "verify after it" not in text  # a warning by its first clause; whole on the next page
+    assert sum(isinstance(i, d.TickBox) for block in blocks for i in inlines(block)) == 2
+    signatures = [block for block in blocks if isinstance(block, d.Signatures)]
+    assert len(signatures) == 1 and len(signatures[0].roles) == 3
+
+
+def test_of_many_tumours_the_least_and_the_most_stand_on_the_decision_page():
+    report = plan_document(small_plan(tumours=15), small_pictures())
+    text = "\n".join(i.text for block in flat([report.blocks[0]]) for i in inlines(block) if isinstance(i, d.Run))
+    assert len(re.findall(r"^tumour T\d+$", text, re.M)) == MOST_TUMOURS + 1  # one more is the lesion that an injection feeds
+    assert {"tumour T1", "tumour T3", "tumour T13", "tumour T15"} <= set(text.split("\n"))
+    assert f"{15 - MOST_TUMOURS} more tumours" in text
+
+
+def test_tables_of_the_plan_are_shown_with_note_and_literature_and_silent_when_absent(report, plan):
+    text = said(report)
+    for key in TABLE_KEYS:
+        assert f"Title of {key}" in text and f"Note of {key}." in text and f"Literature of {key}" in text, key
+    assert "a second reader" in text and "63 % of now" in text
+    from dataclasses import replace
+
+    bare = said(plan_document(replace(plan, tables=(), budgets=()), small_pictures()))
+    assert "Title of" not in bare and "a second reader" not in bare
+    assert "contour (liver)" in bare  # the budget of the activities still stands
+
+
+def test_the_document_belongs_to_one_plan(report, plan):
+    assert report.created_at == CREATED
+    assert report.plan_sha256 == content_sha256([to_json(plan, SCHEMA, VERSION).encode()])
+    assert report.synthetic and report.title.startswith("SYNTHETIC")
+    real = plan_document(small_plan(synthetic=False), small_pictures())
+    assert not real.synthetic and "SYNTHETIC" not in real.title
+
+
+def test_a_plan_without_anything_to_weigh_says_so():
+    report = plan_document(small_plan(findings=()), small_pictures())
+    assert "No critical finding and no warning." in said(report)
+    assert "No findings." in said(report)
+
+
+def test_notes_alone_are_counted():
+    notes = tuple(Finding(f"a.{n}", Severity.NOTE, f"remark {n}") for n in range(2))
+    assert "2 notes" in said(plan_document(small_plan(findings=notes), small_pictures()))
