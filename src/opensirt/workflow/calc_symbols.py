@@ -38,7 +38,7 @@ _UNITS = {
     "gbq": "GBq", "mbq": "MBq", "bq": "Bq", "mci": "mCi", "gy": "Gy", "mgy": "mGy", "j": "J", "mev": "MeV", "kg": "kg", "g": "g", "mg": "mg",
     "ml": "mL", "l": "L", "dl": "dL", "mm": "mm", "cm": "cm", "m": "m", "m2": "m²", "h": "h", "min": "min", "s": "s", "d": "d", "days": "d",
     "hours": "h", "minutes": "min", "months": "months", "years": "years", "weeks": "weeks", "percent": "%", "counts": "counts", "hu": "HU",
-    "umol": "µmol", "mmol": "mmol", "pixels": "pixels", "um": "µm", "u": "U", "seconds": "s", "sphere": "sphere", "mm3": "mm³",
+    "umol": "µmol", "mmol": "mmol", "pixels": "pixels", "um": "µm", "u": "U", "seconds": "s", "sphere": "sphere", "mm2": "mm²", "mm3": "mm³",
 }  # fmt: skip
 
 SYMBOLS = MappingProxyType(
