@@ -6,6 +6,7 @@ Oracles: hand-worked formulas (each beside its test), the pure functions of mono
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -449,3 +450,19 @@ def test_a_dose_aim_on_an_organ_is_no_activity_models_matter():
 
 def test_mono_pure_functions_still_stand():
     assert mono.activity_gbq(mono.MonoInputs(1.03, 0.1), 100.0, 49.67) == pytest.approx(2.3041, abs=5e-5)
+
+
+@settings(deadline=None, max_examples=40)
+@given(patients())
+def test_more_shunt_needs_more_activity_and_more_uptake_needs_less(facts):
+    """The shunt divides (the slip ``× (1 − L)`` would turn this round); a tumour that takes up more needs less for its target."""
+    tumour = Goal((aim(StructureKind.TUMOUR, TARGET, 120.0),))
+    mean = Goal((aim(StructureKind.TERRITORY, TARGET, 120.0),))
+    shunt = facts.known("lung_shunt_fraction").value
+    more = replace(facts, lung_shunt_fraction=m(shunt + 0.05), artery_shunt_fraction=NOT_STATED)
+    less = replace(facts, artery_shunt_fraction=NOT_STATED)
+    for key, goal in (("mird", mean), ("partition", tumour), ("predictive-partition", tumour), ("multi-compartment", tumour)):
+        ratio = prescribed(key, more, goal).delivered_gbq.value / prescribed(key, less, goal).delivered_gbq.value
+        assert ratio == pytest.approx((1.0 - shunt) / (0.95 - shunt), rel=BALANCE), key
+    hotter = replace(less, tumour_to_normal=m(facts.known("tumour_to_normal").value * 1.2))
+    assert prescribed("partition", hotter, tumour).delivered_gbq.value < prescribed("partition", less, tumour).delivered_gbq.value
