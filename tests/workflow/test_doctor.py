@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -49,4 +50,33 @@ def test_a_missing_package_altered_data_and_a_closed_folder_are_found(tmp_path: 
         "settings",
         "write access",
     }
+    assert not health.healthy
+
+
+def test_the_version_of_every_model_is_told(root: Path, tmp_path: Path):
+    """Against the sources themselves: every constant that says a version in a science package."""
+    told = {(model.module, model.name) for model in run_doctor(tmp_path, silent).models}
+    source = root / "src" / "opensirt"
+    written = {
+        (".".join(path.relative_to(source).with_suffix("").parts), name)
+        for package in doctor.SCIENCE
+        for path in (source / package).rglob("*.py")
+        for name in re.findall(r"^((?:[A-Z_]+_)?VERSION) = (?!\d)", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert told == written
+    for name in ("KERNEL_DATA_VERSION", "RESAMPLE_VERSION", "VOXEL_DOSE_VERSION", "VOXEL_KERNEL_VERSION", "PRODUCTS_VERSION"):
+        assert name in {constant for _, constant in told}
+
+
+def test_a_module_that_cannot_be_loaded_is_a_failed_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    real = doctor.import_module
+
+    def load(name: str):
+        if name == "opensirt.imaging.tissue":
+            raise ImportError("numpy is broken")
+        return real(name)
+
+    monkeypatch.setattr(doctor, "import_module", load)
+    health = run_doctor(tmp_path, silent)
+    assert [check.name for check in health.checks if not check.good] == ["module imaging.tissue"]
     assert not health.healthy

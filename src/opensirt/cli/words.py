@@ -92,7 +92,17 @@ def doctor_lines(health: Any) -> Iterable[str]:
     yield f"opensirt {health.program_version}"
     for check in health.checks:
         yield f"{'good' if check.good else 'BAD '} {check.name}: {check.seen}"
+    for package in dict.fromkeys(model.module.partition(".")[0] for model in health.models):
+        held = [model for model in health.models if model.module.partition(".")[0] == package]
+        yield f"models {package}: " + ", ".join(f"{model_name(model)} {model.version}" for model in held)
     yield "all is well" if health.healthy else "something is missing"
+
+
+def model_name(model: Any) -> str:
+    """A model as people name it: its module's last name, and its constant where that says more."""
+    module = model.module.rpartition(".")[2]
+    said = model.name.removesuffix("VERSION").strip("_").lower()
+    return module if said in ("", module) else f"{module} ({said.replace('_', ' ')})"
 
 
 def plain_lines(result: Any) -> Iterable[str]:

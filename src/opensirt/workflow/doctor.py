@@ -8,9 +8,13 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.abc import InspectLoader
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import walk_packages
 
 from opensirt._version import __version__
 from opensirt.settings import read_settings
@@ -28,6 +32,10 @@ PACKAGE_DATA = (
 """(package, file, SHA-256) of the data that numbers depend on."""
 
 
+SCIENCE = ("vocabulary", "imaging", "outcomes", "statistics", "literature", "radioembolisation", "ablation", "record")
+"""Packages that hold models."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One thing that was looked at: ``good``, and what was seen."""
@@ -38,12 +46,22 @@ class Check:
 
 
 @dataclass(frozen=True)
+class ModelVersion:
+    """A model or data set that numbers depend on: where it is defined (``imaging.resample``), its constant, its version."""
+
+    module: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
 class Health:
     """What the doctor saw; ``findings`` holds a critical one for each check that failed."""
 
     program_version: str
     healthy: bool
     checks: tuple[Check, ...]
+    models: tuple[ModelVersion, ...]
     findings: tuple[Finding, ...]
 
 
@@ -83,10 +101,36 @@ def _package_data() -> list[Check]:
     return checks
 
 
-def _engines() -> Check:
+def _engines() -> list[Check]:
     from opensirt.radioembolisation.transport.engines import ENGINES
 
-    return Check("dose engines", len(ENGINES) > 0, ", ".join(f"{name} {engine.version}" for name, engine in ENGINES.items()))
+    return [Check("dose engines", len(ENGINES) > 0, ", ".join(f"{name} {engine.version}" for name, engine in ENGINES.items()))]
+
+
+def model_versions() -> tuple[tuple[ModelVersion, ...], tuple[Check, ...]]:
+    """Version of every model and data set that numbers depend on, and a failed check for each module that cannot be loaded."""
+    found, failed = [], []
+    for package in SCIENCE:
+        if find_spec(f"opensirt.{package}") is None:
+            continue
+        for module in walk_packages(import_module(f"opensirt.{package}").__path__, f"opensirt.{package}."):
+            place = module.name.removeprefix("opensirt.")
+            try:
+                held = vars(import_module(module.name))
+            except Exception as error:  # noqa: BLE001 - whatever it is, this installation cannot work
+                failed.append(Check(f"module {place}", False, f"{type(error).__name__} on loading"))
+                continue
+            names = [name for name in held if name == "VERSION" or name.endswith("_VERSION")]
+            own = [name for name in names if isinstance(held[name], str) and _defined_in(module.name, name)]
+            found += [ModelVersion(place, name, str(held[name])) for name in own]
+    return tuple(found), tuple(failed)
+
+
+def _defined_in(module: str, name: str) -> bool:
+    """Whether a constant is assigned in a module, not imported into it."""
+    spec = find_spec(module)
+    source = spec.loader.get_source(module) if spec is not None and isinstance(spec.loader, InspectLoader) else None
+    return source is not None and any(line.startswith((f"{name} =", f"{name}:")) for line in source.splitlines())
 
 
 def _settings() -> Check:
@@ -106,7 +150,7 @@ def _writing(folder: Path) -> Check:
 
 
 def run_doctor(folder: Path, report: Callable[[float], None]) -> Health:
-    """Check Python, packages, decoders, package data, settings and write access.
+    """Check Python, packages, decoders, package data, settings and write access, and name the version of every model.
 
     Parameters
     ----------
@@ -117,14 +161,16 @@ def run_doctor(folder: Path, report: Callable[[float], None]) -> Health:
     """
     checks = [_python(), *_packages()]
     report(0.3)
-    for look in (_decoders, _package_data):
+    for look in (_decoders, _package_data, _engines):
         try:
             checks += look()
         except (ImportError, OSError) as error:
             checks.append(Check(look.__name__.strip("_").replace("_", " "), False, type(error).__name__))
     report(0.7)
-    checks += [_engines(), _settings(), _writing(folder)]
+    checks += [_settings(), _writing(folder)]
+    models, failed = model_versions()
+    checks += failed
     report(1.0)
     bad = [check for check in checks if not check.good]
     findings = tuple(Finding("doctor.bad", Severity.CRITICAL, f"{check.name}: {check.seen}", check.name) for check in bad)
-    return Health(__version__, not bad, tuple(checks), findings)
+    return Health(__version__, not bad, tuple(checks), models, findings)
