@@ -4,6 +4,7 @@ Sources: SI brochure (9th edition, 2019) for exact factors; the electronvolt and
 """
 
 JOULE_PER_MEV = 1.602176634e-13
+EV_PER_MEV = 1e6
 BQ_PER_GBQ = 1e9
 BQ_PER_MBQ = 1e6
 MBQ_PER_GBQ = 1e3
