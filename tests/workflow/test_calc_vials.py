@@ -87,6 +87,30 @@ def test_orders_that_cannot_be_meant(change, error, match):
         calc("vial-order", ORDER | change)
 
 
+def test_an_uncertain_plan_reaches_what_is_needed_and_not_what_is_drawn():
+    """What is drawn is decided once the plan stands; what the plan needs is as uncertain as the plan."""
+    injections = {name: {"delivered_gbq": {"value": 0.8, "relative_uncertainty": 0.1}} for name in ("right", "left")}
+    payload = {key: value for key, value in ORDER.items() if key != "delivered_gbq"} | {
+        "injections": injections,
+        "residual_fraction": 0.02,
+    }
+    answer = calc("vial-order", payload)
+    assert answer["contributions"]["right.needed_gbq"] == {"delivered_gbq.right": pytest.approx(0.08 / 0.98, rel=1e-6)}
+    assert "right.dispensed_gbq" not in answer["contributions"]
+
+
+def test_a_slip_of_unit_in_an_injection_is_a_finding():
+    payload = {key: value for key, value in ORDER.items() if key != "delivered_gbq"}
+    answer = calc("vial-order", payload | {"injections": {"right": {"delivered_gbq": 1.6}, "left": {"delivered_gbq": 0.001}}})
+    assert "calc.unusual_value" in codes(answer)
+
+
+@pytest.mark.parametrize("name", ["", "right", "liver"])
+def test_one_injection_needs_no_name(name):
+    answer = calc("vial-schedule", ORDER | {"gy_per_gbq": {"tumour": {name: 40.0}}, "from_h": 0, "to_h": 0})["result"]
+    assert answer["rows"][0]["doses_gy"]["tumour"] == pytest.approx(64.0)
+
+
 def test_the_schedule_by_hand():
     """Resin, six hours: 2^(−6/64.1); dose of 40 Gy/GBq."""
     answer = calc("vial-schedule", ORDER | {"gy_per_gbq": {"tumour": {"": 40.0}}, "from_h": -6, "to_h": 6, "step_h": 6})["result"]
@@ -102,7 +126,7 @@ def test_the_schedule_by_hand():
     [
         {"from_h": 2.0, "to_h": 1.0},
         {"step_h": 1e-6},
-        {"gy_per_gbq": {"tumour": {"left": 1.0}}},
+        {"gy_per_gbq": {"tumour": {"left": 1.0, "right": 1.0}}},
         {"gy_per_gbq": {"tumour": {"": "many"}}},
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from opensirt.radioembolisation.treatment.schedule import FORMULA as SCHEDULE_FO
 from opensirt.radioembolisation.treatment.schedule import SCHEDULE_VERSION, schedule
 from opensirt.vocabulary.activity import hours_between
 from opensirt.vocabulary.errors import InvalidValue
+from opensirt.vocabulary.findings import Finding
 from opensirt.vocabulary.measured import Measured, propagate
 from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.products import Product, WholeVials, product_named, require_same_product
@@ -70,7 +72,7 @@ SCHEDULE_FIELDS = (
     Field(
         "gy_per_gbq",
         Kind.OBJECTS,
-        "dose per delivered activity, by structure, then territory",
+        "dose per delivered activity, Gy/GBq, by structure, then territory (any name where there is one injection)",
         {"tumour": {"right": 60.0, "left": 10.0}},
         None,
     ),
@@ -122,25 +124,40 @@ def _whole_number(values: Values, key: str) -> int:
     return int(number)
 
 
-def _injections(values: Values) -> tuple[dict[str, float], dict[str, datetime]]:
+@dataclass(frozen=True)
+class _Planned:
+    """Planned activities by territory, instants of their own, and findings about their units."""
+
+    gbq: dict[str, Measured]
+    instants: dict[str, datetime]
+    findings: tuple[Finding, ...] = ()
+
+
+def _planned(values: Values) -> _Planned:
     if values.has("injections") == values.has("delivered_gbq"):
         raise InvalidValue("injections and delivered_gbq", "exactly one of them is needed", "state one and leave out the other")
     if values.has("delivered_gbq"):
-        return {"": values.number("delivered_gbq")}, {}
-    read = {
-        name: read_fields(INJECTION_FIELDS, given, f"injection {name}")[0] for name, given in values.objects("injections").items()
-    }
-    return (
-        {name: one.number("delivered_gbq") for name, one in read.items()},
-        {name: one.instant("at") for name, one in read.items() if one.has("at")},
+        return _Planned({"": values.measured("delivered_gbq")}, {})
+    read = {name: read_fields(INJECTION_FIELDS, given, f"injection {name}") for name, given in values.objects("injections").items()}
+    return _Planned(
+        {name: _own(one.measured("delivered_gbq"), name) for name, (one, _) in read.items()},
+        {name: one.instant("at") for name, (one, _) in read.items() if one.has("at")},
+        tuple(finding for _, found in read.values() for finding in found),
     )
 
 
-def _ordered(values: Values) -> VialOrder:
+def _own(measured: Measured, injection: str) -> Measured:
+    """An uncertainty stated for one injection belongs to it alone; named sources stay shared."""
+    key = "delivered_gbq"
+    return Measured(
+        measured.value, {(f"{key}.{injection}" if source == key else source): u for source, u in measured.contributions.items()}
+    )
+
+
+def _ordered(values: Values, planned: _Planned) -> VialOrder:
     product = product_named(values.text("product"))
     if values.has("limits_product"):
         require_same_product(product, values.text("limits_product"), "limits")
-    planned, instants = _injections(values)
     rules = OrderRules(
         _preference(values),
         _whole_number(values, "largest_number_of_vials"),
@@ -152,12 +169,12 @@ def _ordered(values: Values) -> VialOrder:
     residual = values.number("residual_fraction") if values.has("residual_fraction") else None
     return order(
         product,
-        planned,
+        {territory: gbq.value for territory, gbq in planned.gbq.items()},
         values.instant("treatment_at"),
         _calendar(values),
         residual_fraction=residual,
         rules=rules,
-        instants=instants,
+        instants=planned.instants,
     )
 
 
@@ -167,7 +184,8 @@ def _order_method(values: Values, fields: tuple[Field, ...], made: VialOrder) ->
 
 
 def _order(values: Values) -> Outcome:
-    made = _ordered(values)
+    planned = _planned(values)
+    made = _ordered(values, planned)
     product, method = made.product, _order_method(values, ORDER_FIELDS, made)
     residual, half_life = _residual(values, product)[0], half_life_of(product)
     by_number = {vial.number: vial for vial in made.vials}
@@ -188,7 +206,7 @@ def _order(values: Values) -> Outcome:
         named = injection.territory or "the injection"
         given = propagate(lambda half, dispensed=dispensed: dispensed(half), half=half_life)
         reaches = propagate(lambda half, r, dispensed=dispensed: dispensed(half) * (1.0 - r), half=half_life, r=residual)
-        needed = propagate(lambda r, planned=injection.planned_gbq: planned / (1.0 - r), r=residual)
+        needed = propagate(lambda a, r: a / (1.0 - r), a=planned.gbq[injection.territory], r=residual)
         numbers += [
             method.number(f"{prefix}needed_gbq", f"to dispense for {named} by the plan", needed, "GBq"),
             method.number(f"{prefix}dispensed_gbq", f"dispensed for {named}", given, "GBq"),
@@ -204,7 +222,7 @@ def _order(values: Values) -> Outcome:
             method.number(f"vial{vial.number}.at_treatment_gbq", f"content of vial {vial.number} at treatment", held, "GBq")
         )
         numbers.append(method.number(f"vial{vial.number}.size_gbq", "activity at calibration", Measured(vial.size_gbq), "GBq"))
-    return Outcome(tuple(numbers), _order_facts(made), made.findings)
+    return Outcome(tuple(numbers), _order_facts(made), (*planned.findings, *made.findings))
 
 
 def _spheres(product: Product, number: float) -> Measured:
@@ -238,9 +256,11 @@ def _delays(values: Values) -> list[float]:
 
 
 def _schedule(values: Values) -> Outcome:
-    made = _ordered(values)
+    planned = _planned(values)
+    made = _ordered(values, planned)
+    alone = set(planned.gbq) == {""}
     gy_per_gbq = {
-        structure: {territory: _number(gy, structure) for territory, gy in row.items()}
+        structure: {("" if alone and len(row) == 1 else territory): _number(gy, structure) for territory, gy in row.items()}
         for structure, row in (values.objects("gy_per_gbq") if values.has("gy_per_gbq") else {}).items()
     }
     table = schedule(made, gy_per_gbq, delays_h=_delays(values), tolerance_fraction=values.number("tolerance_fraction"))
@@ -267,7 +287,7 @@ def _schedule(values: Values) -> Outcome:
         "latest_redrawn": _iso(table.latest_redrawn),
         "vials": unstructure(made.vials),
     }
-    return Outcome(numbers, facts, (*made.findings, *table.findings))
+    return Outcome(numbers, facts, (*planned.findings, *made.findings, *table.findings))
 
 
 def _lost(hours: float) -> Any:

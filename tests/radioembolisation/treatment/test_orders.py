@@ -10,6 +10,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import product as cartesian
+from time import perf_counter
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -147,6 +148,27 @@ def test_an_activity_that_no_vials_hold_tells_sizes_and_when():
     assert until.astimezone(ZoneInfo("America/New_York")).isoformat(timespec="minutes") in str(error.value)
     with pytest.raises(InvalidValue, match="even at calibration"):
         order(GLASS, {"r": 90.0}, AT, CALENDAR, residual_fraction=0.0)
+
+
+def test_sizes_that_leave_a_gap_are_critical_and_not_refused():
+    """Vials of 10 GBq alone: 15 GBq at calibration are a third less or a third more, never what is planned."""
+    calendar = DeliveryCalendar(
+        "s", "Europe/London", {"glass": ProductDelivery(WORKING_DAYS, sizes_gbq=(10.0,), shelf_life_days=6.0)}
+    )
+    made = order(GLASS, {"r": 15.0 * y90(65.0)}, AT, calendar, residual_fraction=0.0)
+    (finding,) = [f for f in made.findings if f.code in ("order.under_delivers", "order.over_delivers")]
+    assert finding.severity.value == "critical"
+    assert abs(made.injections[0].relative_excess) == pytest.approx(1.0 / 3.0)
+
+
+def test_many_custom_sizes_are_searched_in_a_second():
+    """3 to 20 GBq in steps of 0.5 in two weeks: 62 195 multisets of up to three."""
+    named = ProductDelivery(WORKING_DAYS, sizes_gbq=tuple(3.0 + 0.5 * n for n in range(35)))
+    calendar = DeliveryCalendar("s", "Europe/London", {"glass": named})
+    started = perf_counter()
+    made = order(GLASS, {"r": 2.4}, AT, calendar, residual_fraction=0.0, rules=OrderRules(equal_within_fraction=0.0))
+    assert perf_counter() - started < 5.0, "about half a second on an idle core"
+    assert abs(made.injections[0].relative_excess) < 1e-3
 
 
 # resin
@@ -297,6 +319,15 @@ def test_a_calendar_that_cannot_be_respected_is_critical():
     made = order(HOLMIUM, {"r": 6.0}, AT, calendar)
     assert [f.severity.value for f in made.findings if f.code == "order.not_delivered"] == ["critical"]
     assert made.vials, "the order stands, for a person to solve"
+
+
+@pytest.mark.parametrize("product", [GLASS, RESIN])
+def test_a_calibration_that_is_fixed_must_be_delivered_too(product):
+    """Fixed on Sunday 1 November noon (resin: the treatment day): no delivery day from then to Wednesday."""
+    calendar = DeliveryCalendar("s", "Europe/London", {product.key: ProductDelivery((4,))})
+    fixed = AT if product is RESIN else datetime(2026, 11, 1, 17, tzinfo=UTC)
+    made = order(product, {"r": 2.4}, AT, calendar, rules=OrderRules(calibrated_at=fixed))
+    assert "order.not_delivered" in codes(made)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from datetime import datetime
 from opensirt.radioembolisation.treatment.combinations import Combination, OrderRules
 from opensirt.radioembolisation.treatment.delivery_calendar import WEEKDAYS, DeliveryCalendar
 from opensirt.radioembolisation.treatment.order_values import InjectionOrder, OrderedVial
-from opensirt.radioembolisation.treatment.vials import expiry, instant_holding
+from opensirt.radioembolisation.treatment.vials import FITS_WITHIN_FRACTION, expiry, instant_holding
 from opensirt.vocabulary.activity import hours_between
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
@@ -94,7 +94,13 @@ def of_injection(injection: InjectionOrder) -> tuple[Finding, ...]:
         return ()
     below = excess < 0.0
     code, word = ("order.under_delivers", "less") if below else ("order.over_delivers", "more")
-    severity = Severity.WARNING if abs(excess) > FAR_FRACTION else Severity.NOTE
+    severity = (
+        Severity.CRITICAL
+        if abs(excess) > FITS_WITHIN_FRACTION
+        else Severity.WARNING
+        if abs(excess) > FAR_FRACTION
+        else Severity.NOTE
+    )
     message = (
         f"the vials deliver {injection.delivered_gbq:.3f} GBq to {injection.territory or 'the injection'}, {PERCENT * abs(excess):.1f} % {word} than the "
         f"planned {injection.planned_gbq:.3f} GBq · whole vials come in fixed sizes · weigh the doses, or move the hour by the schedule table"

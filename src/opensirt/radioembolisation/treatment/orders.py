@@ -134,7 +134,7 @@ def _whole(session: _Session) -> VialOrder:
         calibrations, missing = _delivered(session, _on_weekly_clock(session, at), at)
         findings += missing
         first, *others = combinations_for(product, planned, at, calibrations, residual_fraction=session.residual, rules=rules)
-        if first.relative_excess < -FITS_WITHIN_FRACTION:
+        if first.relative_excess < -FITS_WITHIN_FRACTION and _capacity(session, calibrations, at) < session.needed[territory]:
             raise notes.cannot_hold(product, territory, session.needed[territory], calibrations, rules)
         if first.relative_excess > FITS_WITHIN_FRACTION:
             findings.append(notes.too_large(product, territory, first, session.needed[territory]))
@@ -171,6 +171,13 @@ def _drawn(session: _Session, supply: DrawnVials | MadeToOrder) -> VialOrder:
     return _finish(session, vials, draws, {}, findings)
 
 
+def _capacity(session: _Session, calibrations: Sequence[datetime], at: datetime) -> float:
+    """The most that whole vials can hold for one injection, GBq."""
+    supply = session.product.vials
+    largest = max(supply.sizes_gbq) if isinstance(supply, WholeVials) else 0.0
+    return session.rules.largest_number_of_vials * largest * session.factor(max(calibrations), at)
+
+
 def _on_weekly_clock(session: _Session, at: datetime) -> tuple[datetime, ...]:
     fixed = session.rules.calibrated_at
     if fixed is not None:
@@ -185,11 +192,11 @@ def _on_weekly_clock(session: _Session, at: datetime) -> tuple[datetime, ...]:
 def _calibrations(session: _Session, supply: DrawnVials | MadeToOrder) -> tuple[tuple[datetime, ...], tuple[Finding, ...]]:
     """Calibrations on offer for vials that are drawn from or made to order, every injection within their time of use."""
     fixed = session.rules.calibrated_at
+    first = min(session.at.values(), key=lambda at: at.timestamp())
     if fixed is not None:
         for at in session.at.values():
             require_on_shelf(session.product, fixed, at)
-        return (fixed,), ()
-    first = min(session.at.values(), key=lambda at: at.timestamp())
+        return _delivered(session, (fixed,), first)
     if isinstance(supply, MadeToOrder):
         return _delivered(session, (first,), first)
     clock = session.calendar.clock(session.product)
