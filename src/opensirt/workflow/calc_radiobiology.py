@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from opensirt.radioembolisation.dosimetry.radiobiology import bed
-from opensirt.vocabulary.errors import InvalidValue
+from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.measured import Measured, propagate
-from opensirt.vocabulary.nuclides import NUCLIDES, THERAPEUTIC, nuclide_named
+from opensirt.vocabulary.nuclides import NUCLIDES, THERAPEUTIC
+from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Constant, Mark
 from opensirt.vocabulary.radiobiology import (
     ALPHA_BETA_FITTED_GY,
@@ -132,7 +133,13 @@ def _half_life(values: Values) -> tuple[Measured, tuple[Constant, ...], tuple[Fi
     if values.has("half_life_h"):
         physical = values.measured("half_life_h")
     elif name:
-        record = nuclide_named(name).half_life_h
+        if name not in NUCLIDES:
+            raise UnsupportedInput(
+                f"nuclide {name!r} is not in the record",
+                "",
+                f"{offer(name, NUCLIDES)}, or state its physical half-life as half_life_h beside its name",
+            )
+        record = NUCLIDES[name].half_life_h
         physical, constants = Measured(record.value, {"half_life": record.standard_uncertainty}), (record,)
     else:
         raise InvalidValue(
