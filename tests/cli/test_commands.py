@@ -21,7 +21,7 @@ from opensirt.files.images import write_image
 from opensirt.vocabulary.errors import OpensirtError
 from opensirt.vocabulary.findings import Fault, Finding, Severity
 
-COMMANDS = ("demo", "virtual-patient", "import", "workup", "plan", "calc", "dose", "dvh", "doctor")
+COMMANDS = ("demo", "virtual-patient", "import", "workup", "status", "plan", "calc", "dose", "dvh", "doctor")
 GRID = strategies.grid_about((10.0, 20.0, -30.0), (5, 6, 7), (4.4, 3.1, 2.3), (12, -7, 30))
 RUNNER = CliRunner()
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from opensirt.workflow.dose import DoseSummary
     from opensirt.workflow.dvh import DvhSummary
     from opensirt.workflow.import_study import ImportSummary
+    from opensirt.workflow.status import CaseStatus
     from opensirt.workflow.workup import WorkupReport
 
 app = typer.Typer(
@@ -166,6 +167,24 @@ def workup(
         return run_workup(case, WorkupOptions(spacing_mm=spacing_mm, density=density_model), report)
 
     answer(work, words.number_lines, Manner("workup", json, strict, debug))
+
+
+@app.command()
+def status(
+    case: Annotated[Path, typer.Argument(metavar="CASE", help="Case folder.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Also read every volume and artefact against its hash.")] = False,
+    json: AsJson = False,
+    strict: Strict = False,
+    debug: Debug = False,
+) -> None:
+    """What a case holds, and what in it is out of date."""
+
+    def work(report: Report) -> CaseStatus:
+        from opensirt.workflow.status import run_status
+
+        return run_status(case, report, verify=verify)
+
+    answer(work, words.status_lines, Manner("status", json, strict, debug))
 
 
 @app.command()

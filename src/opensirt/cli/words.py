@@ -25,6 +25,22 @@ def number_lines(result: Any) -> Iterable[str]:
         yield f"{number.label}: {value_text(number)} ({interval_text(number)})"
 
 
+def status_lines(status: Any) -> Iterable[str]:
+    """What a case holds, its results, its events."""
+    yield f"case {status.case_id}{' (synthetic)' if status.synthetic else ''}{', every file as it was written' if status.verified else ''}"
+    if status.study is None:
+        yield "no study"
+    else:
+        yield f"study of {status.study.imported_at.isoformat()}: {', '.join(status.study.images)}; {status.study.faults} faults"
+        origins = ", ".join(f"{key} ({origin})" for key, origin in status.study.structures)
+        yield f"structures: {origins or 'none'}"
+    for result in status.results:
+        yield f"{result.name} of {result.computed_at.isoformat()}: {'OUT OF DATE' if result.stale else 'up to date'}"
+    for event in status.events:
+        numbers = "".join(f", {name} {value:g}" for name, value in event.numbers)
+        yield f"{event.seq:>3} {event.at.isoformat()} {event.kind} by {event.who}{numbers}"
+
+
 def plan_lines(proposal: Any) -> Iterable[str]:
     """The plan in short; the report says everything."""
     from opensirt.reports.numbers import interval_text, value_text
