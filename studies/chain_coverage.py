@@ -89,7 +89,7 @@ SMALLEST_ML = 8.0
 """True volume from which a lesion is counted: 25 mm across, twice the blur."""
 FLAT_POINTS = 1.0
 """V and TCP are judged where interval or stated value can move: truth and interval all within this distance of 0 or of 100 say nothing and are left out."""
-DRAWS = 160
+DRAWS = 120
 TCP_CLONES, TCP_PER_GY = 20.0, 0.02
 """Effective clone number and sensitivity (1/Gy) of the control model asked here: chosen so that control is neither certain nor excluded."""
 SOURCES = ("vocabulary", "imaging", "radioembolisation")

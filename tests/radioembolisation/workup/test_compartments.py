@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from opensirt.radioembolisation.workup.compartments import ErrorModel, compartment_uptake, lung_density
 from opensirt.radioembolisation.workup.lung_shunt import recovered_lung_shunt, seen_lung_shunt
@@ -149,3 +150,25 @@ def test_a_rim_outside_every_territory_keeps_its_compartment_when_contours_move(
         )
         uptake = compartment_uptake(attrs.evolve(image, territories=thinner), ErrorModel(), lambda _: None)
         assert sum(c.share.value for c in counted(uptake)) == pytest.approx(1.0, abs=SUM_TOLERANCE)
+
+
+def test_breathing_is_a_source_of_its_own() -> None:
+    """An image blurred 3 mm wider along slices is off by about what the source says; without movement there is no such source."""
+    image, shares = scout()
+    quiet = compartment_uptake(image, attrs.evolve(ErrorModel(), respiratory_mm=0.0), lambda _: None)
+    assert all("respiratory_blur" not in c.share.contributions for c in quiet.compartments)
+    moved = attrs.evolve(image, counts=breathed(image.counts, 3.0))
+    uptake = compartment_uptake(moved, ErrorModel(), lambda _: None)
+    for key in ("tumour.T1", "tumour.T2"):
+        share = uptake.compartment(key).share
+        error = abs(share.value - shares[key])
+        told = abs(share.contributions["respiratory_blur"])
+        assert told > 0.0
+        assert error <= 3.0 * told + SHARE_TOLERANCE * shares[key]
+    total = sum(c.share.contributions["respiratory_blur"] for c in counted(uptake))
+    assert total == pytest.approx(0.0, abs=1e-9)
+
+
+def breathed(counts, movement_mm: float):
+    sigma = (movement_mm / counts.grid.spacing_mm[0], 0.0, 0.0)
+    return attrs.evolve(counts, counts=ndimage.gaussian_filter(counts.counts, sigma, mode="nearest"))

@@ -115,16 +115,15 @@ def fitted_texture(residuals: Sequence[Residual], spacing: FloatArray, fwhm_sigm
             continue
         pairs, squared = _lags(residual.inside, spacing)
         share = pairs / pairs.sum()
+        noise = 2.0 * (residual.noise + MISFIT_RELATIVE**2) ** 2 / np.count_nonzero(residual.inside)
         for column, length in enumerate(LENGTHS_MM):
             wide = length**2 + 2.0 * fwhm_sigma_mm**2
             lost = (length**2 / wide) ** 1.5
             correlation = lost * np.exp(-squared / (2.0 * wide))
             expected = lost * np.exp(-squared_lag / (2.0 * wide)) - float(share @ correlation)
             spread_of = 2.0 * float(share @ correlation**2)
-            for row, spread in enumerate(SPREADS):
-                noise = 2.0 * (residual.noise + MISFIT_RELATIVE**2) ** 2 / np.count_nonzero(residual.inside)
-                variance = spread**4 * spread_of + noise
-                log_weight[row, column] -= 0.5 * (covariance - spread**2 * expected) ** 2 / variance + 0.5 * np.log(variance)
+            variance = spreads[:, 0] ** 4 * spread_of + noise
+            log_weight[:, column] -= 0.5 * ((covariance - spreads[:, 0] ** 2 * expected) ** 2 / variance + np.log(variance))
     weight = np.exp(log_weight - log_weight.max())
     return Texture(np.asarray(weight / weight.sum()))
 

@@ -164,7 +164,7 @@ def budget_of(measured: Measured, unit: str, *, least_fraction: float = 0.01) ->
 
 
 def budget_of_shares(
-    variance_share: Mapping[str, float], standard_uncertainty: float, unit: str, *, least_fraction: float = 0.01
+    variance_share: Mapping[str, float], uncertainty_in_unit: float, unit: str, *, least_fraction: float = 0.01
 ) -> Budget:
     """The budget of a resampled metric from its shares of variance.
 
@@ -172,8 +172,8 @@ def budget_of_shares(
     ----------
     variance_share : mapping of str to float
         Source → share, not negative; they sum to 1, or there are none.
-    standard_uncertainty : float
-        Of the whole, in ``unit``.
+    uncertainty_in_unit : float
+        Standard uncertainty of the whole, in ``unit``.
     unit : str
         Of the metric.
     least_fraction : float
@@ -187,10 +187,10 @@ def budget_of_shares(
     shown = {source: share for source, share in grouped.items() if share >= least_fraction}
     rest = math.fsum(share for source, share in grouped.items() if source not in shown)
     ordered = sorted(shown.items(), key=lambda item: (-item[1], item[0]))
-    lines = [_line(source, source_text(source), share, standard_uncertainty, unit) for source, share in ordered]
+    lines = [_line(source, source_text(source), share, uncertainty_in_unit, unit) for source, share in ordered]
     if rest > 0.0:
-        lines.append(_line("", SourceText("all smaller sources together", "nothing of note"), rest, standard_uncertainty, unit))
-    return Budget(tuple(lines), standard_uncertainty, unit)
+        lines.append(_line("", SourceText("all smaller sources together", "nothing of note"), rest, uncertainty_in_unit, unit))
+    return Budget(tuple(lines), uncertainty_in_unit, unit)
 
 
 def _line(source: str, text: SourceText, share: float, standard_uncertainty: float, unit: str) -> BudgetLine:

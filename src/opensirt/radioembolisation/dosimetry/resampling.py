@@ -127,6 +127,8 @@ class ResampledMetric:
     ----------
     metric : Metric
         What was read.
+    unit : str
+        Of every number here.
     on_map : float
         Read from the dose map as it stands: even where the camera blurs, uneven where counts are noisy.
     value : float
@@ -135,15 +137,23 @@ class ResampledMetric:
         5 % and 95 % quantiles of the draws.
     variance_share : mapping of str to float
         Source → share of the variance of the draws, largest first; sums to 1 (to 0 for a metric that does not move).
+    draws : ndarray, shape (samples,)
+        What was drawn.
     """
 
     metric: Metric
+    unit: str
     on_map: float
     value: float
     low: float
     high: float
     variance_share: Mapping[str, float]
     draws: FloatArray
+
+    @property
+    def standard_uncertainty(self) -> float:
+        """Standard deviation of the draws."""
+        return float(self.draws.std())
 
     @property
     def largest_source(self) -> str:
@@ -335,9 +345,10 @@ def resample_metrics(
     every = _shares(scores, values, (*state.sources, *state.textures))
     found = []
     for n, metric in enumerate(metrics):
-        low, middle, high = (float(q) for q in np.quantile(values[:, n], (0.05, 0.5, 0.95)))
+        # (n + 1) p: of n draws, the next one falls between these with a probability of 90 %, for any n
+        low, middle, high = (float(q) for q in np.quantile(values[:, n], (0.05, 0.5, 0.95), method="weibull"))
         on_map = float(metric.read(state.on_map[metric.structure]))
-        found.append(ResampledMetric(metric, on_map, middle, low, high, every[n], values[:, n]))
+        found.append(ResampledMetric(metric, metric.unit, on_map, middle, low, high, every[n], values[:, n]))
     return ResampledMetrics(tuple(found), samples)
 
 
