@@ -308,14 +308,14 @@ def rules_with(rules: RuleSet, site: SiteLimits) -> RuleSet:
                 Finding(f"limits.added_by_{addition.basis.value}", Severity.NOTE, message, addition.volume.value, source)
             )
     before = _absent_findings(rules.product, rules.indication, rules.setting, rules.rules, rules.absent)
-    stale = {*before, *_stale_analogies(rules, site)}
-    told = [finding for finding in rules.findings if finding not in stale]
-    told += _absent_findings(rules.product, rules.indication, rules.setting, kept, absent) if rules.product else before
+    after = _absent_findings(rules.product, rules.indication, rules.setting, kept, absent)
+    gone = {*(set(before) - set(after)), *_stale_analogies(rules, site)}
+    told = [finding for finding in rules.findings if finding not in gone]
     return replace(rules, rules=tuple(kept), findings=(*told, *findings), shown=tuple(beside), absent=tuple(absent))
 
 
 def _stale_analogies(rules: RuleSet, site: SiteLimits) -> tuple[Finding, ...]:
-    changed = [entry for entry in limit_set().entries if site.change(entry.key) is not None]
+    changed = [entry for entry in limit_set().entries if entry.value_gy is not None and site.change(entry.key)]
     return tuple(finding for entry in changed for finding in _analogies(entry, rules.indication, rules.setting))
 
 
