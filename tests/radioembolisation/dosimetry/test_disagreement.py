@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from opensirt.radioembolisation.dosimetry.assumptions import assumptions_of, pre
 from opensirt.radioembolisation.dosimetry.disagreement import TOGETHER, compare_models, ratio_of, shapley
 from opensirt.radioembolisation.dosimetry.models.catalogue import MODELS
 from opensirt.radioembolisation.dosimetry.models.facts import NOT_STATED, CompartmentFacts, InjectionFacts, Unknown
-from opensirt.radioembolisation.dosimetry.models.goals import Goal
+from opensirt.radioembolisation.dosimetry.models.goals import VOLUMES, Goal
 from opensirt.radioembolisation.dosimetry.models.protocol import Prescription
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
@@ -58,6 +59,43 @@ def test_factors_multiply_up_to_the_ratio_of_every_pair(facts):
         if TOGETHER not in back:
             for reason in pair.reasons:
                 assert reason.factor * back[reason.assumption] == pytest.approx(1.0, rel=IDENTITY), "there and back"
+
+
+DROPPABLE = (
+    *("perfused_tumour_ml", "perfused_normal_ml", "liver_tumour_ml", "liver_normal_ml", "tumour_to_normal", "activity_ratio"),
+    *("lung_shunt_fraction", "artery_shunt_fraction", "lung_mass_kg", "height_cm", "compartments"),
+)
+AIMS = st.lists(
+    st.builds(
+        aim,
+        st.sampled_from(VOLUMES),
+        st.sampled_from([TARGET, LIMIT]),
+        st.floats(5.0, 300.0),
+        st.sampled_from(["mird", "partition"]),
+    )
+    | st.builds(aim, st.sampled_from(VOLUMES), st.sampled_from([TARGET, LIMIT]), st.floats(5.0, 300.0)),
+    max_size=4,
+)
+GONE = {"T": CompartmentFacts(StructureKind.TUMOUR, m(10.0), m(50.0))}
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    patients(),
+    st.sets(st.sampled_from(DROPPABLE), max_size=4),
+    st.sampled_from([{}, {"perfused_normal_ml": m(0.0)}, {"perfused_tumour_ml": m(0.0)}, {"compartments": GONE}]),
+    AIMS,
+)
+def test_whatever_is_missing_every_pair_is_explained(facts, dropped, changed, aims):
+    """Any fact may be missing, any volume 0, any aims stated: reasons, no failure, and factors still multiply up to the ratio."""
+    partial = replace(facts, **changed | {name: NOT_STATED for name in dropped})
+    found = compare_models(partial, Goal(tuple(aims)))
+    held = dict(found.answered())
+    assert len(found.activities) == len(MODELS)
+    assert all(isinstance(row.answer, Prescription) or row.answer.reason for row in found.activities)
+    for pair in found.pairs:
+        ratio = held[pair.second].value / held[pair.first].value
+        assert math.prod(reason.factor for reason in pair.reasons) == pytest.approx(ratio, rel=IDENTITY)
 
 
 def test_reasons_of_a_case_by_hand():

@@ -256,7 +256,7 @@ def _shares(assumed: Assumptions, facts: InjectionFacts) -> tuple[float, float]:
             weight = _value(facts, "tumour_to_normal")
         if assumed.uptake is Uptake.ACTIVITY:
             weight = _value(facts, "activity_ratio") * normal / tumour
-    share = weight * tumour / (weight * tumour + normal)
+    share = _over(weight * tumour, weight * tumour + normal)
     return share, 1.0 - share
 
 
