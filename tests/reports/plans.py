@@ -161,7 +161,7 @@ def inlines(block) -> Iterator[d.Inline]:
     elif isinstance(block, d.Figure | d.Chart):
         yield from block.caption
     elif isinstance(block, d.Table):
-        yield from block.caption
+        yield from (*block.caption, *block.below)
         for column in block.columns:
             yield from column.title
         for row in block.rows:

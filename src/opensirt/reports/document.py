@@ -112,13 +112,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; rows are as long as ``columns``. ``quiet`` rows (by index) are set back."""
+    """A table; rows are as long as ``columns``, ``quiet`` ones (by index) are set back; ``below`` is what stands under it."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Words, ...], ...]
     caption: Words = ()
     quiet: tuple[int, ...] = ()
     dense: bool = False
+    below: Words = ()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from opensirt.radioembolisation.treatment.proposal import LimitCheck, PlanProposal, VialOption
 from opensirt.reports.document import BudgetLine, Entry, Inline, Run, Shown, Tone
 from opensirt.reports.numbers import (
+    MINUS,
     budget,
     decimals_for,
     instant_text,
@@ -16,6 +17,7 @@ from opensirt.reports.numbers import (
     signed_percent,
     source_words,
     value_text,
+    with_unit,
 )
 from opensirt.vocabulary.nuclides import nuclide_named
 from opensirt.vocabulary.provenance import Constant, Input, ReportedNumber, Shape
@@ -27,7 +29,7 @@ CHANCE_FORMULA = "P(D > limit) = ½ · erfc( ln(limit / D) / (√2 · σ) ),  σ
 VIAL_FORMULA = (
     "A(t) = A_cal · 2^(−Δt / T½);  against plan: A(t) · (1 − R) / A_plan − 1;  equals the plan where A(t) · (1 − R) = A_plan"
 )
-BAND_FORMULA = "band: V(D / k) to V(D · k),  k = exp(1.645 · √ln(1 + (u / D̄)²)),  u / D̄ of the structure's mean"
+BAND_FORMULA = "band: V(D / k) to V(D · k),  k = exp(1.645 · √ln(1 + (u / D_mean)²)),  value and u of the structure's mean dose"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def anchor_of(key: str) -> str:
 def entry_of(number: ReportedNumber, roles: Mapping[str, str]) -> Entry:
     """What explains a number of the plan; its places in the lists are filled in later."""
     lines = tuple(
-        BudgetLine(source_words(source), f"{contribution:+.3g} {'' if number.unit == '1' else number.unit}".strip(), share)
+        BudgetLine(source_words(source), with_unit(f"{contribution:+.3g}".replace("-", MINUS), number.unit), share)
         for source, contribution, share in budget(number)
     )
     spread = ""

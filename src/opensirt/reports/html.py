@@ -158,9 +158,10 @@ def _table(block: Table, page: _Page) -> Markup:
         rows.append(_tag('<tr class="soft">{}</tr>' if place in block.quiet else "<tr>{}</tr>", cells))
     head = _tag("<thead><tr>{}</tr></thead>", heads) if any(column.title for column in block.columns) else Markup("")
     caption = _tag("<caption>{}</caption>", _words(block.caption, page)) if block.caption else Markup("")
+    below = _tag('<p class="small under">{}</p>', _words(block.below, page)) if block.below else Markup("")
     return _tag(
-        '<div class="wide"><table{}>{}<colgroup>{}</colgroup>{}<tbody>{}</tbody></table></div>',
-        Markup(' class="dense"') if block.dense else Markup(""), caption, widths, head, Markup("\n").join(rows),
+        '<div class="wide"><table{}>{}<colgroup>{}</colgroup>{}<tbody>{}</tbody></table>{}</div>',
+        Markup(' class="dense"') if block.dense else Markup(""), caption, widths, head, Markup("\n").join(rows), below,
     )  # fmt: skip
 
 

@@ -232,10 +232,10 @@ def _table(block: Table, page: _Page) -> list[Flowable]:
         return [page.text((Run("None."),), style.small)]
     grid = Grid(cells, widths, repeatRows=1 if headed else 0, style=_table_style(headed, style.scale, block.dense), hAlign="LEFT")
     above = [page.text(block.caption, style.small)] if block.caption else []
-    below = Spacer(1, 4.0 * style.scale)
+    below = [*([page.text(block.below, style.small)] if block.below else []), Spacer(1, 4.0 * style.scale)]
     if len(block.rows) <= _KEPT_WHOLE and style.scale == 1.0:
-        return [KeepTogether([*above, grid]), below]
-    return [CondPageBreak(_LEAST_BELOW_HEADING), *above, grid, below]
+        return [KeepTogether([*above, grid, *below])]
+    return [CondPageBreak(_LEAST_BELOW_HEADING), *above, grid, *below]
 
 
 def _breakable(title: Words) -> Words:

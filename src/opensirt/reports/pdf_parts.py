@@ -63,7 +63,10 @@ def styles(scale: float) -> Styles:
     """The styles, every size multiplied by ``scale``."""
 
     def style(name: str, size: float, leading: float, **more: object) -> ParagraphStyle:
-        return ParagraphStyle(name, fontName=REGULAR, fontSize=size * scale, leading=leading * scale, textColor=INK_COLOUR, **more)
+        return ParagraphStyle(
+            name, fontName=REGULAR, fontSize=size * scale, leading=leading * scale, textColor=INK_COLOUR, bulletFontName=BOLD,
+            bulletFontSize=size * scale, **more,
+        )  # fmt: skip
 
     body = style("body", 8.6, 11.6, spaceAfter=3.0 * scale)
     cell, dense = style("cell", 8.2, 10.6), style("dense", 7.2, 9.2)
@@ -129,9 +132,10 @@ def _shown(shown: Shown, entries: dict[str, Entry], stacked: bool) -> str:
 
 
 def _sample(sample: Sample) -> str:
-    strokes = "".join("–" if length >= _LONG_DASH else "·" for length in sample.dashes[::2]) * 2 if sample.dashes else "—"
-    text = f'<font color="{sample.colour}">{strokes}</font>'
-    return f"<b>{text}</b>" if sample.width >= _THICK else text
+    solid = "━━━" if sample.width >= _THICK else "───"
+    strokes = "".join("─" if length >= _LONG_DASH else "·" for length in sample.dashes[::2])
+    text = " ".join([strokes] * (3 if len(strokes) == 1 else 2)) if sample.dashes else solid
+    return f'<font color="{sample.colour}"><b>{text.replace(" ", chr(0xA0))}</b></font>'
 
 
 def markup(words: Words, entries: dict[str, Entry], *, stacked: bool = False) -> str:

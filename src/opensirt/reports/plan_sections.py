@@ -41,9 +41,11 @@ from opensirt.vocabulary.units import PERCENT
 MODELS_ACROSS = 8
 """Columns of the side-by-side table; more models go into a second table."""
 BUDGETS_DRAWN = 6
-SHARES_DRAWN = 8
-_AFTER_MODELS = ("models", "model_reasons", "radiobiology", "late_effects", "eligibility")
-_PLACED = ("dvh_metrics", *_AFTER_MODELS, "order", "schedule")
+"""Numbers whose budget is drawn as bars: activities first, then doses under a limit."""
+SHARES_DRAWN = 6
+_AFTER_MODELS = (("models", "model_reasons"), ("radiobiology",), ("late_effects",), ("eligibility",))
+_OF_VIALS = ("order", "order_injections", "schedule")
+_PLACED = ("dvh_metrics", *(key for keys in _AFTER_MODELS for key in keys), *_OF_VIALS)
 """Tables of the plan with a place of their own; any other stands behind the uncertainty."""
 VIAL_NEAR_FRACTION = 0.6
 """Vials listed: those that hold the plan to within this fraction."""
@@ -55,20 +57,14 @@ def sections(plan: PlanProposal, pictures: PlanPictures, findings: Sequence[Find
     blocks: list[AnyBlock] = _findings(plan, findings, labels)
     blocks += _images(plan, pictures)
     blocks += _histograms(plan, labels, why)
-    blocks += tables_named(plan, "dvh_metrics", why)
+    blocks += tables_named(plan, ("dvh_metrics",), why)
     blocks += [Heading(2, "Every model side by side", "models"), *_comparison(plan, labels, why)]
-    for key in _AFTER_MODELS:
-        blocks += tables_named(plan, key, why)
-    blocks += [
-        Heading(2, "Vials and order", "vials"),
-        *tables_named(plan, "order", why),
-        *tables_named(plan, "schedule", why),
-        *_vials(plan, why),
-    ]
+    for keys in _AFTER_MODELS:
+        blocks += tables_named(plan, keys, why)
+    blocks += [Heading(2, "Vials and order", "vials"), *tables_named(plan, _OF_VIALS, why), *_vials(plan, why)]
     blocks += [Heading(2, "Work-up", "workup"), *_workup(plan, why)]
     blocks += [Heading(2, "Where the uncertainty comes from", "uncertainty"), *_budgets(plan, why)]
-    for key in dict.fromkeys(table.key for table in plan.tables if table.key not in _PLACED):
-        blocks += tables_named(plan, key, why)
+    blocks += tables_named(plan, tuple(table.key for table in plan.tables if table.key not in _PLACED), why)
     return blocks
 
 
@@ -222,11 +218,33 @@ def _workup(plan: PlanProposal, why: Explanations) -> list[AnyBlock]:
 
 def _budgets(plan: PlanProposal, why: Explanations) -> list[AnyBlock]:
     known = {number.key for number in plan.numbers}
-    budgets = [b for b in plan.budgets if b.number_key in known]
-    if budgets:
-        return [_budget_table(plan, one, why) for one in budgets]
-    headline = [n.key for n in plan.numbers if n.key.startswith(("activity.", "headline.")) and n.measured.contributions]
-    return [_plain_budget(plan, key, why) for key in headline[:BUDGETS_DRAWN]]
+    weighed = {check.number_key for check in plan.limits}
+    budgets = [b for b in plan.budgets if b.number_key in known and b.shares]
+    if not budgets:
+        headline = [n.key for n in plan.numbers if n.key.startswith("activity.") and n.measured.contributions]
+        return [_plain_budget(plan, key, why) for key in headline[:BUDGETS_DRAWN]]
+    budgets.sort(key=lambda b: (not b.number_key.startswith("activity."), b.number_key not in weighed))
+    blocks: list[AnyBlock] = [_budget_table(plan, one, why) for one in budgets[:BUDGETS_DRAWN]]
+    if len(budgets) > BUDGETS_DRAWN:
+        blocks.append(_first_shares(plan, budgets[BUDGETS_DRAWN:], why))
+    return blocks
+
+
+def _first_shares(plan: PlanProposal, budgets: Sequence[UncertaintyBudget], why: Explanations) -> Table:
+    """Of every further number its largest source only; all sources stand in its entry."""
+    columns = (
+        Column(words("Number"), 3.0), Column(words("Value (90 % interval)"), 1.9), Column(words("Largest source"), 1.8),
+        Column(words("Share"), 0.8, right=True), Column(words("Interval if halved"), 1.1, right=True), Column(words("What would shrink it"), 2.6),
+    )  # fmt: skip
+    rows = tuple(
+        (
+            words(plan.number(b.number_key).label), (why.shown(b.number_key),), words(b.shares[0].label or source_words(b.shares[0].source)),
+            (Shown(f"{PERCENT * b.shares[0].variance_fraction:.0f} %", b.number_key, marked=False),),
+            (Shown(f"{PERCENT * b.shares[0].halved_interval_fraction:.0f} % of now", b.number_key, marked=False),), words(b.shares[0].remedy),
+        )
+        for b in budgets
+    )  # fmt: skip
+    return Table(columns, rows, words("The largest source of every other number with a budget of its own"), dense=True)
 
 
 def _budget_caption(plan: PlanProposal, key: str, why: Explanations) -> Words:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from opensirt.radioembolisation.treatment.proposal import Cell, PlanProposal, PlanTable
-from opensirt.reports.document import AnyBlock, Column, Entry, Heading, Inline, Paragraph, Run, Shown, Table, Tone, Words
+from opensirt.reports.document import AnyBlock, Column, Entry, Heading, Inline, Run, Shown, Table, Tone, Words
 from opensirt.reports.explanations import NOTHING, Explanations
 from opensirt.reports.numbers import interval_text, value_text
 
@@ -13,27 +14,26 @@ _NUMBER = re.compile(r"[<>≤≥~]?\s*[+−-]?\d")
 _SHORTEST, _LONGEST = 6, 44
 """Characters between which the widest cell of a column counts towards its width."""
 _MANY_COLUMNS = 6
+_LETTERS = 1.4
+"""Room for a word of a head, in letters of the wide sort."""
 
 
-def tables_named(plan: PlanProposal, key: str, why: Explanations) -> list[AnyBlock]:
-    """Blocks of the plan's tables of that key, in the order of the plan; nothing where it has none.
+def tables_named(plan: PlanProposal, keys: Sequence[str], why: Explanations) -> list[AnyBlock]:
+    """Blocks of the plan's tables of those keys, in the order of the plan; nothing where it has none.
 
     Numbers of the plan keep their own entries; numbers that stand as text are explained by one entry for the whole table.
     """
     blocks: list[AnyBlock] = []
     for place, table in enumerate(plan.tables):
-        if table.key == key:
+        if table.key in keys:
             blocks += _blocks(plan, table, place, why)
     return blocks
 
 
 def _blocks(plan: PlanProposal, table: PlanTable, place: int, why: Explanations) -> list[AnyBlock]:
     anchor = f"t-{place}-{''.join(c if c.isalnum() and c.isascii() else '-' for c in table.key)}"
-    blocks: list[AnyBlock] = [Heading(3, table.title, anchor)]
     entry = _table_entry(table, place, why)
-    caption: list[Inline] = (
-        [Shown("Numbers without a mark of their own", entry), Run(" rest on what the note says. ")] if entry else []
-    )
+    caption: list[Inline] = [Shown("Numbers without an entry of their own", entry), Run(". ")] if entry else []
     if table.note:
         caption.append(Run(table.note))
     widths = _widths(plan, table)
@@ -42,10 +42,8 @@ def _blocks(plan: PlanProposal, table: PlanTable, place: int, why: Explanations)
         for n, (title, width) in enumerate(zip(table.columns, widths, strict=True))
     )
     rows = tuple(tuple(_cell(cell, entry, why) for cell in row) for row in table.rows)
-    blocks.append(Table(columns, rows, tuple(caption), dense=True))
-    if table.sources:
-        blocks.append(Paragraph((Run(f"Literature: {'; '.join(table.sources)}.", Tone.SOFT),), small=True))
-    return blocks
+    below: Words = (Run(f"Literature: {'; '.join(table.sources)}.", Tone.SOFT),) if table.sources else ()
+    return [Heading(3, table.title, anchor), Table(columns, rows, tuple(caption), dense=True, below=below)]
 
 
 def _table_entry(table: PlanTable, place: int, why: Explanations) -> str:
@@ -79,7 +77,9 @@ def _widths(plan: PlanProposal, table: PlanTable) -> tuple[float, ...]:
     longest = _LONGEST if len(table.columns) <= _MANY_COLUMNS else _LONGEST // 2
     widths = []
     for n, title in enumerate(table.columns):
-        lengths = [len(row[n].text or known.get(row[n].number_key, "")) for row in table.rows]
-        words = [len(word) for row in table.rows for word in row[n].text.split()] + [len(word) for word in title.split()]
+        lengths: list[float] = [len(row[n].text or known.get(row[n].number_key, "")) for row in table.rows]
+        words: list[float] = [len(word) for row in table.rows for word in row[n].text.split()] + [
+            _LETTERS * len(word) for word in title.split()
+        ]
         widths.append(float(min(max(_SHORTEST, *words, *lengths, 1), longest)))
     return tuple(widths)
