@@ -351,6 +351,7 @@ def in_canonical_unit(lab: Lab, value: Fraction, unit: str) -> Fraction:
         For a unit in which the test is not known.
     """
     units = lab.value.units
-    if unit not in units:
+    plain = unit.replace("\u00b5", "u").replace("\u03bc", "u")  # both signs for micro
+    if plain not in units:
         raise InvalidValue(f"{lab.value.name} in {unit!r}", "", f"give it in {' or '.join(units)}")
-    return value * units[unit]
+    return value * units[plain]

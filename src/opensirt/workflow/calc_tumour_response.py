@@ -267,10 +267,10 @@ def _target(name: str, given: Mapping[str, Any]) -> lesions.TargetCourse:
         )
     kinds = by_value(lesions.LesionKind)
     kind = given.get("kind", lesions.LesionKind.OTHER.value)
-    if kind not in kinds or not isinstance(given["follow_up_mm"], list) or not isinstance(given["organ"], str):
-        raise InvalidValue(
-            f"lesion {name}", "", "organ is a text, kind is node or other, follow_up_mm a list with one diameter per scan"
-        )
+    if not isinstance(kind, str) or kind not in kinds or given.get("enhances", "yes") not in ("yes", "no"):
+        raise InvalidValue(f"lesion {name}: kind or enhances", "", f"kind is {words(kinds)}, enhances yes | no")
+    if not isinstance(given["follow_up_mm"], list) or not isinstance(given["organ"], str):
+        raise InvalidValue(f"lesion {name}", "", "organ is a text, follow_up_mm a list with one diameter per scan")
     scans = tuple(None if mm is None else _millimetres(name, "follow_up_mm", mm) for mm in given["follow_up_mm"])
     return lesions.TargetCourse(name, given["organ"], kinds[kind], _millimetres(name, "baseline_mm", given["baseline_mm"]), scans)
 
@@ -278,11 +278,11 @@ def _target(name: str, given: Mapping[str, Any]) -> lesions.TargetCourse:
 def _lesions(values: Values) -> Outcome:
     criterion = chosen(values, "criterion", _CRITERIA)
     given = values.objects("lesions")
+    targets = [_target(name, each) for name, each in given.items()]
     findings: tuple[Finding, ...] = ()
     if criterion is MRECIST:
         findings = _arterial(values, criterion.key)
-        lesions.require_enhancing([name for name, each in given.items() if each.get("enhances", "yes") != "yes"], True)
-    targets = [_target(name, each) for name, each in given.items()]
+        lesions.require_enhancing([name for name, each in given.items() if each.get("enhances", "yes") == "no"], True)
     judgement, sums = lesions.response_of_targets(targets, criterion)
     basis = criterion.basis
     method = Method(
