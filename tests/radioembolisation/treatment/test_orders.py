@@ -261,6 +261,7 @@ def test_holmium_to_order_by_hand():
     assert made.vials[0].size_gbq == pytest.approx(5.0 / 0.957 / ho166(4.5), rel=EXACT)
     assert made.vials[0].size_gbq == pytest.approx(5.8695, abs=1e-4)
     assert made.vials[0].usable_until is None
+    assert made.draws[0].number_of_spheres == pytest.approx(5.0 / 0.957 / 300e-9, rel=EXACT), "300 Bq at treatment, not at noon"
     assert made.injections[0].delivered_gbq == pytest.approx(5.0, rel=EXACT)
 
 
@@ -307,9 +308,13 @@ def test_a_closed_date_is_critical():
 
 
 def test_vials_that_no_delivery_brings_are_left_out():
-    """Deliveries on Mondays and Tuesdays, both closed: only vials of the second week reach the site (deliveries of 26 and 27 October)."""
+    """Deliveries on Mondays and Tuesdays, both closed: only vials of the second week reach the site (deliveries of 26 and 27 October).
+
+    2.4 GBq would be one vial of 5 GBq of the first week; of the second 20 + 10 GBq hold 30 · 2^(−234/64.1) = 2.389.
+    """
     calendar = DeliveryCalendar("s", "Europe/London", {"glass": ProductDelivery((0, 1))}, (date(2026, 11, 2), date(2026, 11, 3)))
-    made = order(GLASS, {"r": 1.2}, AT, calendar)
+    made = order(GLASS, {"r": 2.4}, AT, calendar)
+    assert sorted(vial.size_gbq for vial in made.vials) == [10.0, 20.0]
     assert all(vial.days_after_calibration > 7.0 for vial in made.vials)
     assert "order.not_delivered" not in codes(made)
 
@@ -341,13 +346,13 @@ def test_the_cut_off(placed, late):
 
 
 def test_the_sites_own_facts_take_the_place_of_unverified_ones():
-    """Custom sizes, another clock, 14 days, as found in the supplier's instructions: Monday 08:00 in Berlin = 07:00 UTC on 2 November."""
-    clock = CalibrationClock(8, 0, "Europe/Berlin")
+    """Custom sizes, another clock, 14 days, as found in the supplier's instructions: Monday 08:30 in Berlin = 07:30 UTC on 2 November."""
+    clock = CalibrationClock(8, 30, "Europe/Berlin")
     sizes = tuple(3.0 + 0.5 * n for n in range(35))
     named = ProductDelivery(WORKING_DAYS, None, clock, 0, sizes, shelf_life_days=14.0, source="IFU 2026", mark=Mark.FOUND)
     made = order(GLASS, {"r": 2.4}, AT, DeliveryCalendar("s", "Europe/London", {"glass": named}), residual_fraction=0.0)
-    assert made.vials[0].calibrated_at.astimezone(UTC) == datetime(2026, 11, 2, 7, tzinfo=UTC)
-    assert made.vials[0].size_gbq * y90(51.0) == pytest.approx(2.4, rel=0.05)
+    assert made.vials[0].calibrated_at.astimezone(UTC) == datetime(2026, 11, 2, 7, 30, tzinfo=UTC)
+    assert made.vials[0].size_gbq * y90(50.5) == pytest.approx(2.4, rel=0.05)
     assert not codes(made) & {"vials.unverified", "vials.residual_unverified"}
     assert hours_between(made.vials[0].calibrated_at, made.vials[0].usable_until) == 14 * 24.0
 
