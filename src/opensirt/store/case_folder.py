@@ -135,9 +135,9 @@ class CaseFolder:
                     f"artefact {path.name[:12]}… of the case is damaged", self.case_id, "restore the case from a backup"
                 )
 
-    def save_artefact(self, text: str, schema: str, version: int, suffix: str = "json") -> Artefact:
+    def save_artefact(self, content: str | bytes, schema: str, version: int, suffix: str = "json") -> Artefact:
         """Keep a document; returns what an event says of it."""
-        data = text.encode()
+        data = content.encode() if isinstance(content, str) else content
         digest = hashlib.sha256(data).hexdigest()
         path = self.path / "artefacts" / f"{digest}.{suffix}"
         if not path.exists():

@@ -106,10 +106,14 @@ class ReportedNumber:
     shape: Shape = Shape.LOGNORMAL
     sources: tuple[str, ...] = ()
     input_sha256: tuple[str, ...] = field(default=())
+    drawn_interval_90: tuple[float, float] | None = None
+    """Quantiles of draws (5 % and 95 %), where the number was resampled; ``None`` where the interval follows from the shape."""
 
     @property
     def interval_90(self) -> tuple[float, float]:
         """Lower and upper end of the 90 % interval, in ``unit``."""
+        if self.drawn_interval_90 is not None:
+            return self.drawn_interval_90
         if self.shape is Shape.LOGNORMAL and self.measured.value > 0:
             return self.measured.lognormal_interval_90
         return self.measured.normal_interval_90

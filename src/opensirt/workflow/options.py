@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from opensirt.radioembolisation.treatment.delivery_calendar import DeliveryCalendar
+from opensirt.vocabulary.earlier import EarlierTreatments
+from opensirt.vocabulary.reserve import PatientReserve
+from opensirt.vocabulary.site_limits import SiteLimits
+
 
 @dataclass(frozen=True)
 class ImportOptions:
@@ -78,6 +83,26 @@ class StatedRule:
 
 
 @dataclass(frozen=True)
+class PatientFacts:
+    """What a person states about the patient, for models, limits and eligibility; ``None`` where nothing is stated.
+
+    Attributes
+    ----------
+    height_cm, weight_kg : float or None
+        For models of body surface.
+    reserve : PatientReserve
+        Liver function and pretreatment, on which limits depend.
+    earlier : EarlierTreatments or None
+        Doses of earlier sessions, for cumulative limits.
+    """
+
+    height_cm: float | None = None
+    weight_kg: float | None = None
+    reserve: PatientReserve = PatientReserve()
+    earlier: EarlierTreatments | None = None
+
+
+@dataclass(frozen=True)
 class PlanOptions:
     """What a plan is made for.
 
@@ -105,6 +130,14 @@ class PlanOptions:
         Share that stays in vial and tubing; the product's published median where ``None``.
     workup : WorkupOptions
         How the work-up is computed.
+    patient : PatientFacts
+        What is stated about the patient.
+    site_limits : SiteLimits or None
+        Values of the site, or of a person for this patient, in place of published limits.
+    calendar : DeliveryCalendar or None
+        When products reach the site; the packaged default, which is unverified, where ``None``.
+    samples : int
+        Draws behind the intervals of dose-volume metrics; 0 leaves them out.
     """
 
     product: str = "glass"
@@ -118,3 +151,7 @@ class PlanOptions:
     dose_constant: str = ""
     residual_fraction: float | None = None
     workup: WorkupOptions = field(default_factory=WorkupOptions)
+    patient: PatientFacts = field(default_factory=PatientFacts)
+    site_limits: SiteLimits | None = None
+    calendar: DeliveryCalendar | None = None
+    samples: int = 200

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import attrs
 
 from opensirt._version import __version__
 from opensirt.clock import now
 from opensirt.dicom.study import DoseContext
 from opensirt.dicom.write_dose import write_rtdose
 from opensirt.encoding import to_json
+from opensirt.files.delivery_calendar import default_delivery_calendar
 from opensirt.radioembolisation.treatment import proposal as document
 from opensirt.radioembolisation.treatment.proposal import PlanProposal
 from opensirt.record.events import Artefact, EventKind
+from opensirt.reports.html import render_html
+from opensirt.reports.pdf import render_pdf
 from opensirt.reports.pictures import PlanPictures
-from opensirt.reports.plan_report import render_plan_report
+from opensirt.reports.plan_content import plan_document as plan_report
 from opensirt.store.case_folder import CaseFolder, open_case, write_atomically
 from opensirt.vocabulary.activity import require_time_zone
 from opensirt.vocabulary.errors import InvalidValue, MissingInput
@@ -26,11 +31,13 @@ from opensirt.workflow.import_study import load_identity, require_volumes, run_i
 from opensirt.workflow.options import ImportOptions, PlanOptions
 from opensirt.workflow.plan_computation import Planned, checked, compute_plan
 from opensirt.workflow.plan_document import Stamp, assemble
+from opensirt.workflow.plan_supplement import supplement
 from opensirt.workflow.study import LoadedStudy, load_study
 from opensirt.workflow.workup import compute_workup
 
 PLAN_JSON = "plan.json"
 REPORT_HTML = "report.html"
+REPORT_PDF = "report.pdf"
 DOSE_DICOM = "dose.dcm"
 
 
@@ -50,7 +57,7 @@ def _instant(options: PlanOptions) -> tuple[datetime, tuple[Finding, ...]]:
 
 
 def run_plan(source: Path, options: PlanOptions, out: Path, report: Callable[[float], None]) -> PlanProposal:
-    """Plan a case, or a folder of DICOM, and write ``plan.json``, ``report.html`` and ``dose.dcm``.
+    """Plan a case, or a folder of DICOM, and write ``plan.json``, ``report.html``, ``report.pdf`` and ``dose.dcm``.
 
     Parameters
     ----------
@@ -80,13 +87,18 @@ def run_plan(source: Path, options: PlanOptions, out: Path, report: Callable[[fl
         case = open_case(case_path)
     study = load_study(case)
     workup = compute_workup(study, options.workup, lambda x: report(0.2 + 0.35 * x))
-    planned = compute_plan(workup, options, at, lambda x: report(0.55 + 0.25 * x))
+    planned = compute_plan(workup, options, at, lambda x: report(0.55 + 0.15 * x))
+    calendar = default_delivery_calendar() if options.calendar is None else options.calendar
+    beside = supplement(planned, options, calendar, lambda x: report(0.70 + 0.15 * x))
     stamp = Stamp(case.case_id, case.synthetic or study.index.synthetic, __version__, now())
-    proposal = assemble(stamp, workup, planned, options, (*findings, *planned.findings))
-    report(0.82)
-    html = render_plan_report(proposal, _pictures(study, planned))
-    report(0.92)
-    _keep(case, study, planned, proposal, html, out)
+    proposal = assemble(
+        stamp, workup, planned, options, attrs.evolve(beside, findings=(*findings, *planned.findings, *beside.findings))
+    )
+    report(0.87)
+    pages = plan_report(proposal, _pictures(study, planned))
+    rendered = {REPORT_HTML: render_html(pages).encode(), REPORT_PDF: render_pdf(pages)}
+    report(0.95)
+    _keep(case, study, planned, proposal, rendered, out)
     report(1.0)
     return proposal
 
@@ -96,25 +108,28 @@ def _pictures(study: LoadedStudy, planned: Planned) -> PlanPictures:
     return PlanPictures(study.ct, study.emission, planned.dose, tuple(mask for mask, _ in scene.masks), planned.focus_mm)
 
 
-def _keep(case: CaseFolder, study: LoadedStudy, planned: Planned, proposal: PlanProposal, html: str, out: Path) -> None:
+def _keep(
+    case: CaseFolder, study: LoadedStudy, planned: Planned, proposal: PlanProposal, rendered: Mapping[str, bytes], out: Path
+) -> None:
     text = to_json(proposal, document.SCHEMA, document.VERSION)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".plan-") as folder:
         ready = Path(folder)
         dicom = _dose_file(case, study.index.ct_sha256, planned.dose, ready / DOSE_DICOM)
-        write_atomically(ready / REPORT_HTML, html.encode())
+        for name, data in rendered.items():
+            write_atomically(ready / name, data)
         write_atomically(ready / PLAN_JSON, text.encode())
         with case.writing():
             artefacts = [
                 case.save_artefact(text, document.SCHEMA, document.VERSION),
-                case.save_artefact(html, "opensirt.report", 1, "html"),
+                *(case.save_artefact(data, "opensirt.report", 1, name.rpartition(".")[2]) for name, data in rendered.items()),
                 Artefact("opensirt.dose", 1, case.save_volume(planned.dose)),
             ]
             numbers = {f"activity_gbq.{territory}": activity.value for territory, activity in planned.plan.activities_gbq.items()}
             case.append(EventKind.PLAN_COMPUTED, "operator", now(), artefacts=artefacts, numbers=numbers)
         if not dicom:
             (out / DOSE_DICOM).unlink(missing_ok=True)  # one of an earlier plan would belong to other numbers
-        for name in (DOSE_DICOM, REPORT_HTML, PLAN_JSON):
+        for name in (DOSE_DICOM, *rendered, PLAN_JSON):
             if (ready / name).exists():
                 (ready / name).replace(out / name)
 

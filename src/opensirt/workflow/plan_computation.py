@@ -33,7 +33,7 @@ from opensirt.radioembolisation.transport.engines import ENGINES, engine_named
 from opensirt.radioembolisation.transport.result import EngineDose, silent
 from opensirt.radioembolisation.treatment.proposal import VialOption
 from opensirt.radioembolisation.treatment.vials import vial_options
-from opensirt.vocabulary.anatomy import StructureKind
+from opensirt.vocabulary.anatomy import Structure, StructureKind
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.limits import DoseRule, Role, rules_for
@@ -90,16 +90,16 @@ def _regions(workup: Workup) -> tuple[tuple[str, Occupancy], ...]:
         else np.float32(0.0)
     )
     normal = np.maximum(image.liver.fraction - tumours, np.float32(0.0))
-    rows = [("normal_liver", attrs.evolve(image.liver, fraction=normal))]
-    rows += [
-        (f"normal_liver.{t.structure.label}", attrs.evolve(t, fraction=np.minimum(normal, t.fraction))) for t in image.territories
-    ]
+    rows = [("normal_liver", Occupancy(normal, image.liver.grid, Structure(StructureKind.NORMAL_LIVER)))]
+    for t in image.territories:
+        perfused = Structure(StructureKind.PERFUSED_NORMAL_LIVER, t.structure.label)
+        rows.append((f"normal_liver.{t.structure.label}", Occupancy(np.minimum(normal, t.fraction), t.grid, perfused)))
     rows += [(t.structure.key, t) for t in image.tumours]
     rows += [(t.structure.key, attrs.evolve(t, fraction=np.minimum(t.fraction, image.liver.fraction))) for t in image.territories]
     rows += [(lung.structure.key, lung) for lung in image.lungs]
     rows += [(organ.structure.key, organ) for organ in image.extrahepatic]
-    perfused = {f"territory.{c.territory}" for c in workup.uptake.compartments if c.territory}
-    known = {c.key for c in workup.uptake.compartments} | {"normal_liver"} | perfused
+    fed = {f"territory.{c.territory}" for c in workup.uptake.compartments if c.territory}
+    known = {c.key for c in workup.uptake.compartments} | {"normal_liver"} | fed
     return tuple((key, region) for key, region in rows if key in known)
 
 
@@ -120,7 +120,15 @@ def _stated_rules(options: PlanOptions) -> tuple[DoseRule, ...]:
 
 
 def _rules(options: PlanOptions) -> tuple[tuple[DoseRule, ...], tuple[Finding, ...]]:
-    published = rules_for(options.product, options.indication, options.setting)
+    patient = options.patient
+    published = rules_for(
+        options.product,
+        options.indication,
+        options.setting,
+        reserve=patient.reserve,
+        earlier=patient.earlier,
+        site=options.site_limits,
+    )
     stated = _stated_rules(options)
     replaced = {(rule.role, rule.volume) for rule in stated}
     kept = tuple(rule for rule in published.rules if (rule.role, rule.volume) not in replaced)

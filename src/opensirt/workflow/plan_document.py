@@ -23,7 +23,6 @@ from opensirt.radioembolisation.treatment.proposal import (
     PlanProposal,
     StructureSummary,
 )
-from opensirt.vocabulary.findings import Finding
 from opensirt.vocabulary.limits import SETTINGS
 from opensirt.vocabulary.measured import Measured, propagate
 from opensirt.vocabulary.provenance import Constant, Input, ReportedNumber
@@ -31,6 +30,7 @@ from opensirt.vocabulary.units import G_PER_KG
 from opensirt.vocabulary.volumes import DoseMap, Occupancy
 from opensirt.workflow.options import PlanOptions
 from opensirt.workflow.plan_computation import Planned
+from opensirt.workflow.plan_supplement import Supplement, headline_budgets
 from opensirt.workflow.study import input_hashes
 from opensirt.workflow.workup import Workup, describe_grid, ledger_lines, parameters_of
 
@@ -272,7 +272,7 @@ class Stamp:
     created_at: datetime
 
 
-def assemble(stamp: Stamp, workup: Workup, planned: Planned, options: PlanOptions, extra: tuple[Finding, ...]) -> PlanProposal:
+def assemble(stamp: Stamp, workup: Workup, planned: Planned, options: PlanOptions, beside: Supplement) -> PlanProposal:
     """The plan document.
 
     Parameters
@@ -283,8 +283,8 @@ def assemble(stamp: Stamp, workup: Workup, planned: Planned, options: PlanOption
         What was computed.
     options : PlanOptions
         What was asked.
-    extra : tuple of Finding
-        Findings of planning.
+    beside : Supplement
+        What stands beside the doses, and the findings of planning.
     """
     comparison, doses = _comparison(planned)
     headline = next(iter(planned.influences))
@@ -318,6 +318,7 @@ def assemble(stamp: Stamp, workup: Workup, planned: Planned, options: PlanOption
         note="left out: lung and organs (laid out by their shares) and what lies further than 20 mm from the liver",
     )  # fmt: skip
     constant: Constant = planned.constant.gy_kg_per_gbq
+    numbers = (*_activity_numbers(planned), *workup.numbers, *doses, *_mono_numbers(planned), *beside.numbers)
     return PlanProposal(
         schema=SCHEMA,
         version=VERSION,
@@ -334,7 +335,7 @@ def assemble(stamp: Stamp, workup: Workup, planned: Planned, options: PlanOption
         treatment_at=planned.treatment_at,
         working_grid=describe_grid(workup.scene.grid),
         intent=_INTENT_WORDS[options.intent],
-        numbers=(*_activity_numbers(planned), *workup.numbers, *doses, *_mono_numbers(planned)),
+        numbers=numbers,
         structures=_structures(workup),
         injections=injections,
         comparison=comparison,
@@ -342,8 +343,10 @@ def assemble(stamp: Stamp, workup: Workup, planned: Planned, options: PlanOption
         vials=planned.vials,
         dvh=_curves(planned),
         ledger=ledger_lines(ledger),
-        findings=tuple(dict.fromkeys((*extra, *workup.findings))),
+        findings=tuple(dict.fromkeys((*beside.findings, *workup.findings))),
         faults=workup.scene.study.index.faults,
         input_sha256=input_hashes(workup.scene.study.index),
         parameters=_parameters(options, planned, workup),
+        tables=beside.tables,
+        budgets=(*headline_budgets(numbers, headline), *beside.budgets),
     )

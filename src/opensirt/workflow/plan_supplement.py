@@ -1,0 +1,360 @@
+"""What stands beside the doses of a plan: models against each other, radiobiology, metrics with intervals, vials, budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import attrs
+import numpy as np
+
+from opensirt.imaging.tissue import SOFT_TISSUE
+from opensirt.radioembolisation.dosimetry.budget import Budget, budget_of, budget_of_shares
+from opensirt.radioembolisation.dosimetry.disagreement import Disagreement, ModelActivity, compare_models
+from opensirt.radioembolisation.dosimetry.influence import total_dose
+from opensirt.radioembolisation.dosimetry.models.facts import CompartmentFacts, InjectionFacts, Unknown
+from opensirt.radioembolisation.dosimetry.models.goals import goal_of
+from opensirt.radioembolisation.dosimetry.models.protocol import Prescription
+from opensirt.radioembolisation.dosimetry.radiobiology.structures import plan_radiobiology
+from opensirt.radioembolisation.dosimetry.resampling import (
+    RESAMPLING_VERSION,
+    Metric,
+    ResampledMetric,
+    ShapeErrors,
+    d_percent,
+    resample_metrics,
+    resampling_state,
+    v_dose,
+)
+from opensirt.radioembolisation.treatment.delivery_calendar import DeliveryCalendar
+from opensirt.radioembolisation.treatment.order_tables import order_tables, schedule_table
+from opensirt.radioembolisation.treatment.orders import order
+from opensirt.radioembolisation.treatment.proposal import BudgetShare, Cell, PlanTable, UncertaintyBudget
+from opensirt.radioembolisation.treatment.schedule import schedule
+from opensirt.radioembolisation.workup.perfusion import Perfusion
+from opensirt.vocabulary.anatomy import StructureKind
+from opensirt.vocabulary.errors import InvalidValue
+from opensirt.vocabulary.findings import Finding, Severity
+from opensirt.vocabulary.measured import Measured
+from opensirt.vocabulary.provenance import Input, ReportedNumber, Shape
+from opensirt.vocabulary.volumes import Occupancy
+from opensirt.workflow.options import PlanOptions
+from opensirt.workflow.plan_computation import Planned
+
+SEED = 20_240_516
+"""Seed of the resampled metrics: the same plan gives the same intervals. (The day of NICE HTG720.)"""
+_LIVER_METRICS_GY = (30.0, 70.0)
+_TUMOUR_PERCENT = (95.0, 70.0, 50.0)
+_BUDGETS = 8
+"""Numbers of which the report shows the budget: the activities, and the doses that the decision turns on."""
+
+
+@attrs.frozen(eq=False)
+class Supplement:
+    """Numbers, tables, budgets and findings beside the plan's own."""
+
+    numbers: tuple[ReportedNumber, ...] = ()
+    tables: tuple[PlanTable, ...] = ()
+    budgets: tuple[UncertaintyBudget, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def joined(self, other: Supplement) -> Supplement:
+        """Both together, in this order."""
+        return Supplement(
+            (*self.numbers, *other.numbers),
+            (*self.tables, *other.tables),
+            (*self.budgets, *other.budgets),
+            (*self.findings, *other.findings),
+        )
+
+
+def supplement(planned: Planned, options: PlanOptions, calendar: DeliveryCalendar, report: Callable[[float], None]) -> Supplement:
+    """Everything that stands beside the doses of a plan.
+
+    Parameters
+    ----------
+    planned : Planned
+        The plan.
+    options : PlanOptions
+        What was asked.
+    calendar : DeliveryCalendar
+        When products are delivered to the site.
+    report : callable
+        Takes progress from 0 to 1.
+    """
+    result = _activity_models(planned, options).joined(_radiobiology(planned, options))
+    if options.samples > 0:
+        result = result.joined(_metrics(planned, options, report))
+    result = result.joined(_orders(planned, options, calendar))
+    report(1.0)
+    return result
+
+
+# activity models side by side
+
+
+def _facts(planned: Planned, perfusion: Perfusion, options: PlanOptions) -> InjectionFacts:
+    workup = planned.workup
+    uptake = workup.uptake
+    inside = {c.key: c for c in uptake.compartments if c.territory == perfusion.territory}
+    kinds = {StructureKind.TUMOUR: StructureKind.TUMOUR, StructureKind.NORMAL_LIVER: StructureKind.PERFUSED_NORMAL_LIVER}
+    parts = {key: CompartmentFacts(kinds[c.kind], c.share, c.volume_ml) for key, c in inside.items() if c.kind in kinds}
+    tumours = [c.volume_ml for c in uptake.compartments if c.kind is StructureKind.TUMOUR]
+    normal = [c.volume_ml for c in uptake.compartments if c.kind is StructureKind.NORMAL_LIVER]
+    residual = planned.product.residual_fraction
+    patient = options.patient
+    unmeasured = Unknown("the work-up gives no such number")
+    return InjectionFacts(
+        product=planned.product,
+        constant=planned.constant,
+        density_g_per_ml=Measured(SOFT_TISSUE.value, {"liver_density": SOFT_TISSUE.standard_uncertainty}),
+        perfused_tumour_ml=perfusion.tumour_volume_ml,
+        perfused_normal_ml=perfusion.normal_volume_ml,
+        liver_tumour_ml=_sum(tumours),
+        liver_normal_ml=_sum(normal),
+        tumour_to_normal=unmeasured if perfusion.tumour_to_normal is None else perfusion.tumour_to_normal,
+        lung_shunt_fraction=workup.lung_shunt,
+        lung_mass_kg=workup.scene.lungs_mass.kg,
+        compartments=parts,
+        height_cm=_stated(patient.height_cm, "state the patient's height"),
+        weight_kg=_stated(patient.weight_kg, "state the patient's weight"),
+        residual_fraction=Measured(residual.value, {"residual": residual.standard_uncertainty})
+        if options.residual_fraction is None
+        else Measured(options.residual_fraction),
+    )
+
+
+def _stated(value: float | None, otherwise: str) -> Measured | Unknown:
+    return Unknown(otherwise) if value is None else Measured(value)
+
+
+def _sum(values: list[Measured]) -> Measured:
+    contributions: dict[str, float] = {}
+    for value in values:
+        for source, u in value.contributions.items():
+            contributions[source] = contributions.get(source, 0.0) + u
+    return Measured(float(sum(v.value for v in values)), contributions)
+
+
+def _activity_models(planned: Planned, options: PlanOptions) -> Supplement:
+    goal = goal_of(planned.rules)
+    result = Supplement()
+    for perfusion in planned.workup.perfusions:
+        if not perfusion.tumours:
+            continue
+        found = compare_models(_facts(planned, perfusion, options), goal)
+        result = result.joined(_models_of(perfusion.territory, found))
+    return result
+
+
+def _models_of(territory: str, found: Disagreement) -> Supplement:
+    numbers: list[ReportedNumber] = []
+    rows = []
+    for row in found.activities:
+        key = f"model_activity.{territory}.{row.key}"
+        if isinstance(row.answer, Prescription):
+            numbers.append(_model_number(key, territory, row, row.answer))
+            rows.append((Cell(row.name), Cell(number_key=key), Cell(row.answer.binding or "no dose is read"), Cell(_told(row))))
+        else:
+            rows.append((Cell(row.name), Cell("–"), Cell(""), Cell(row.answer.reason)))
+    tables = [
+        PlanTable(
+            "models",
+            f"Activity by every model, {territory}",
+            ("model", "activity to dispense, GBq", "what sets it", "to weigh"),
+            tuple(rows),
+            "each injection on its own, with the limits and targets of this plan; a model's formula decides whether the residual is in it",
+        )
+    ]
+    held = found.answered()
+    if len(held) > 1:
+        pair = found.between(held[0][0], held[-1][0])
+        names = {row.key: row.name for row in found.activities}
+        tables.append(
+            PlanTable(
+                "model_reasons",
+                f"Why {names[pair.second]} asks for {pair.ratio.value:.2f} times the activity of {names[pair.first]}, {territory}",
+                ("factor", "reason"),
+                tuple((Cell(f"× {reason.factor:.3f}"), Cell(reason.sentence)) for reason in pair.reasons),
+                "assumptions swapped one after another, averaged over all orders: the factors multiply up to the ratio",
+                ("Shapley 1953",),
+            )
+        )
+    return Supplement(tuple(numbers), tuple(tables), (), tuple(replace(finding, about=territory) for finding in found.findings))
+
+
+def _told(row: ModelActivity) -> str:
+    return "; ".join(dict.fromkeys(finding.message.split(" · ")[0] for finding in row.findings))
+
+
+def _model_number(key: str, territory: str, row: ModelActivity, answer: Prescription) -> ReportedNumber:
+    inputs = tuple(
+        Input(bound.aim.name, f"{bound.delivered_gbq.value:.4g}", "GBq", "what this aim alone would give")
+        for bound in answer.bounds
+    )
+    return ReportedNumber(
+        key, f"Activity to dispense, {territory}, {row.name}", answer.prescribed_gbq, "GBq", row.formula, row.name, row.version, inputs,
+        row.constants, sources=row.sources,
+    )  # fmt: skip
+
+
+# radiobiology
+
+
+def _radiobiology(planned: Planned, options: PlanOptions) -> Supplement:
+    headline = next(iter(planned.influences.values()))
+    activities = {t: a.value for t, a in planned.plan.activities_gbq.items()}
+    regions = [(key, region) for key, region in planned.regions if key in headline.gy_per_gbq and region.volume_ml > 0.0]
+    relative = {key: total_dose(headline, key, activities).relative_uncertainty for key, _ in regions}
+    regions = [(key, region) for key, region in regions if np.isfinite(relative[key])]
+    density = planned.workup.scene.image.density
+    found = plan_radiobiology(
+        planned.dose, density, regions, planned.product.nuclide, planned.product.key, options.indication, relative
+    )
+    columns = (
+        ("bed", "BED, Gy"),
+        ("eqd2", "EQD2, Gy"),
+        ("geud", "gEUD, Gy"),
+        ("eubed", "EUBED, Gy"),
+        ("spheres_per_ml", "spheres per mL"),
+    )
+    known = {number.key for number in found.numbers}
+    rows = []
+    for key, _ in regions:
+        cells = [Cell(number_key=f"{name}.{key}") if f"{name}.{key}" in known else Cell("–") for name, _ in columns]
+        if any(cell.number_key for cell in cells):
+            rows.append((Cell(key), *cells))
+    table = PlanTable(
+        "radiobiology",
+        "Radiobiology of the planned dose",
+        ("structure", *(title for _, title in columns)),
+        tuple(rows),
+        "biologically effective dose is taken voxel by voxel and then averaged; parameters and their spread stand at each number",
+    )
+    return Supplement(found.numbers, (table,) if rows else (), (), found.findings)
+
+
+# metrics of the histograms with intervals
+
+
+def _wanted(planned: Planned) -> tuple[list[Metric], list[Occupancy]]:
+    metrics: list[Metric] = []
+    structures: list[Occupancy] = []
+    compartments = {c.key for c in planned.workup.uptake.compartments}
+    for key, region in planned.regions:
+        kind = region.structure.kind
+        if region.volume_ml <= 0.0:
+            continue
+        if kind is StructureKind.TUMOUR and key in compartments:
+            metrics += [d_percent(key, percent) for percent in _TUMOUR_PERCENT]
+            structures.append(region)
+        elif key == "normal_liver":
+            metrics += [d_percent(key, 50.0), *(v_dose(key, gy) for gy in _LIVER_METRICS_GY)]
+            structures.append(region)
+    return metrics, structures
+
+
+def _metrics(planned: Planned, options: PlanOptions, report: Callable[[float], None]) -> Supplement:
+    workup = planned.workup
+    headline = next(iter(planned.influences.values()))
+    activities = {t: a.value for t, a in planned.plan.activities_gbq.items()}
+    means = {key: total_dose(headline, key, activities) for key in headline.gy_per_gbq}
+    metrics, structures = _wanted(planned)
+    shape = ShapeErrors(contour_mm=options.workup.contour_mm, noise_factor=options.workup.noise_factor)
+    nuclide = planned.product.nuclide.name
+    state = resampling_state(workup.scene.image, workup.uptake, planned.dose, means, structures, shape, nuclide)
+    found = resample_metrics(state, metrics, samples=options.samples, generator=np.random.default_rng(SEED), report=report)
+    numbers = tuple(_metric_number(each, options.samples) for each in found.metrics)
+    budgets = tuple(
+        _shown(number.key, budget_of_shares(each.variance_share, float(each.draws.std()), number.unit))
+        for number, each in zip(numbers, found.metrics, strict=True)
+        if each.variance_share
+    )
+    rows = tuple(
+        (Cell(each.metric.structure), Cell(each.metric.name), Cell(number_key=number.key), Cell(_first(budget)))
+        for number, each, budget in zip(numbers, found.metrics, _aligned(numbers, budgets), strict=True)
+    )
+    table = PlanTable(
+        "dvh_metrics",
+        "Dose-volume metrics with their intervals",
+        ("structure", "metric", "value and 90 % interval", "what would narrow it most"),
+        rows,
+        f"{options.samples} draws of the whole chain of errors; the value is their median",
+    )
+    return Supplement(numbers, (table,), budgets, ())
+
+
+def _aligned(numbers: tuple[ReportedNumber, ...], budgets: tuple[UncertaintyBudget, ...]) -> list[UncertaintyBudget | None]:
+    by_key = {budget.number_key: budget for budget in budgets}
+    return [by_key.get(number.key) for number in numbers]
+
+
+def _first(budget: UncertaintyBudget | None) -> str:
+    if budget is None or not budget.shares:
+        return ""
+    first = budget.shares[0]
+    return f"{first.label} ({100 * first.variance_fraction:.0f} % of the variance): {first.remedy}"
+
+
+def _metric_number(found: ResampledMetric, samples: int) -> ReportedNumber:
+    metric = found.metric
+    spread = float(found.draws.std())
+    measured = Measured(found.value, {source: spread * float(np.sqrt(share)) for source, share in found.variance_share.items()})
+    inputs = (
+        Input("on the dose map as it stands", f"{found.on_map:.4g}", metric.unit, "planned dose map"),
+        Input("draws", f"{samples}"),
+    )
+    return ReportedNumber(
+        f"metric.{metric.structure}.{metric.name}", f"{metric.name}, {metric.structure}", measured, metric.unit,
+        "median and 5 % and 95 % quantiles of the metric over draws of the chain of errors", "resampling", RESAMPLING_VERSION, inputs,
+        shape=Shape.NORMAL, drawn_interval_90=(found.low, found.high),
+    )  # fmt: skip
+
+
+# budgets
+
+
+def _shown(key: str, budget: Budget) -> UncertaintyBudget:
+    shares = tuple(
+        BudgetShare(line.source, line.label, line.variance_fraction, 1.0 - line.narrower_if_halved_fraction, line.remedy)
+        for line in budget.lines
+    )
+    return UncertaintyBudget(key, shares)
+
+
+def headline_budgets(numbers: tuple[ReportedNumber, ...], model: str) -> tuple[UncertaintyBudget, ...]:
+    """Budgets of the numbers that the decision turns on: activities, shunt, and the planned means of tumours, normal liver and lungs.
+
+    Parameters
+    ----------
+    numbers : tuple of ReportedNumber
+        Of the plan.
+    model : str
+        Model that was planned with.
+    """
+    suffix = model.replace(" ", "_")
+    wanted = [n for n in numbers if n.key.startswith("activity.")]
+    wanted += [n for n in numbers if n.key in (f"dose.normal_liver.{suffix}", f"dose.lungs.{suffix}")]
+    wanted += [n for n in numbers if n.key.startswith("dose.tumour.") and n.key.endswith(f".{suffix}")]
+    exact = [n for n in wanted if n.measured.contributions]
+    return tuple(_shown(number.key, budget_of(number.measured, number.unit)) for number in exact[:_BUDGETS])
+
+
+# vials
+
+
+def _orders(planned: Planned, options: PlanOptions, calendar: DeliveryCalendar) -> Supplement:
+    wanted = {t: a.value for t, a in planned.plan.activities_gbq.items() if a.value > 0.0}
+    if not wanted:
+        return Supplement()
+    try:
+        ordered = order(planned.product, wanted, planned.treatment_at, calendar, residual_fraction=options.residual_fraction)
+    except InvalidValue as error:
+        message = f"no order can be made: {error.what} · {error.remedy or error.where}"
+        return Supplement(findings=(Finding("order.none", Severity.CRITICAL, message, "vials"),))
+    headline = next(iter(planned.influences.values()))
+    per_gbq = {
+        key: {t: row[t].value for t in wanted} for key, row in headline.gy_per_gbq.items() if not key.startswith("territory.")
+    }
+    delays = schedule(ordered, per_gbq)
+    return Supplement((), (*order_tables(ordered), schedule_table(ordered, delays)), (), (*ordered.findings, *delays.findings))
