@@ -78,6 +78,12 @@ def test_two_halves_by_hand():
     assert eubed_gy(np.array([9e3, 1e4]), np.ones(2), 0.1) == pytest.approx(9e3 + float(np.log(2.0)) / 0.1, rel=1e-12)
 
 
+def test_a_rare_cold_cell_is_not_lost_in_rounding():
+    """One cell in 10¹² cold, the rest dead: EUBED is ln 10¹² / α, to the last digits."""
+    found = eubed_gy(np.array([0.0, 1e5]), np.array([1.0, 1e12]), 0.3)
+    assert found == pytest.approx(float(np.log(1e12 + 1.0)) / 0.3, rel=1e-12)
+
+
 def test_a_cold_voxel_lowers_the_result():
     """A known program leaves voxels of zero dose out, which raises what must fall."""
     warm, weight = np.full(99, 100.0), np.ones(99)

@@ -86,6 +86,22 @@ def test_the_distribution_has_campbells_mean_where_nothing_is_cut_away():
     assert np.sqrt(np.sum(per_bin * (middle - mean) ** 2)) == pytest.approx(cloud.relative_sd, rel=1e-2)
 
 
+@pytest.mark.parametrize("name", CLOUDS)
+def test_tissue_next_to_spheres_lies_above_the_window(name):
+    """What one cluster alone lifts above the window is outside for sure: ``1 − exp(−n V)`` with V the ball where it does."""
+    cloud = CLOUDS[name]
+    tail = sphere_tail(1.0, cloud)
+    kernel = cloud.kernel
+    radii = np.geomspace(cloud.radius_mm, 3.0, 20001)
+    shell = np.searchsorted(kernel.edges_mm, radii, side="right") - 1
+    per_mm = kernel.fraction / np.diff(kernel.edges_mm)
+    alone = per_mm[shell] / (4.0 * math.pi * radii**2) * 1000.0 / cloud.clusters_per_ml
+    near_mm = radii[alone > tail.relative_dose[-1]].max()
+    surely = -math.expm1(-cloud.clusters_per_ml * 4.0 / 3.0 * math.pi * (near_mm**3 - cloud.radius_mm**3) / 1000.0)
+    assert surely > 1e-5
+    assert 1.0 * surely <= 1.0 - tail.cumulative[-1] <= 2.0 * surely
+
+
 @pytest.mark.parametrize("cluster", [2.0, 9.0, 30.0])
 def test_clusters_multiply_the_variance(cluster):
     alone = CLOUDS["glass"]
