@@ -43,6 +43,8 @@ def _payload(source: str) -> Any:
         data = sys.stdin.buffer.read()
     elif Path(source).is_file():
         data = Path(source).read_bytes()
+    elif Path(source).is_dir():
+        raise InvalidValue(f"{Path(source).name!r} is a folder", "", "give a JSON file, or write - for stdin")
     else:
         raise InvalidValue(f"there is no file {Path(source).name!r}", "", "check the path, or write - for stdin")
     try:

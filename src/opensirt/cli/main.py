@@ -10,7 +10,7 @@ import typer
 
 from opensirt._version import __version__
 from opensirt.cli import words
-from opensirt.cli.read_words import instant, pairs, rules
+from opensirt.cli.read_words import instant, pairs, require_folder, rules
 from opensirt.cli.talk import Manner, Report, answer
 from opensirt.cli.usage import Commands
 from opensirt.workflow.options import ImportOptions, PlanOptions, WorkupOptions
@@ -247,11 +247,21 @@ def plan(
     origin = structures_from.value if structures_from else ""
     reading = ImportOptions("", time_zone, true_nuclide, labels, labels_map, origin)
 
+    if bool(activity) != (intent is Intent.GIVEN):
+        raise typer.BadParameter("--activity goes with --intent given, one for each territory, and --intent given with --activity")
+    is_case = (source / "case.json").exists()
+    if is_case and reading != ImportOptions():
+        raise typer.BadParameter(
+            "--time-zone, --true-nuclide, --labels, --labels-map and --structures-from say how DICOM is read, and the case was read already; "
+            "import again with them, or give the folder of DICOM"
+        )
+
     def work(report: Report) -> PlanProposal:
         from opensirt.workflow.import_study import require_volumes, run_import
         from opensirt.workflow.plan import run_plan
 
-        if reading == ImportOptions() or (source / "case.json").exists():
+        require_folder(out)
+        if reading == ImportOptions() or is_case:
             return run_plan(source, options, out, report)
         require_volumes(run_import(source, out / "case", reading, lambda done: report(0.2 * done)))
         return run_plan(out / "case", options, out, lambda done: report(0.2 + 0.8 * done))
@@ -396,6 +406,7 @@ def demo(
     def work(report: Report) -> PlanProposal:
         from opensirt.synthetic.demo import run_demo
 
+        require_folder(out)
         return run_demo(out, seed, report)
 
     answer(work, words.plan_lines_in(out / "plan"), Manner("demo", json, strict, debug))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 import typer
 
+from opensirt.vocabulary.errors import InvalidValue
 from opensirt.workflow.options import StatedRule
 
 
@@ -53,6 +55,21 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, float]:
             raise typer.BadParameter(f"{option} states {name!r} twice")
         found[name] = number
     return found
+
+
+def require_folder(out: Path) -> None:
+    """Refuse a folder for results that cannot be one, before any work is done.
+
+    Raises
+    ------
+    InvalidValue
+        If a file lies there, or where a folder above it is meant.
+    """
+    for path in (out, *out.parents):
+        if path.exists():
+            if not path.is_dir():
+                raise InvalidValue(f"{path.name!r} is a file", "results are written into a folder", "give another path (--out)")
+            return
 
 
 def rules(role: str, texts: Sequence[str], reason: str) -> tuple[StatedRule, ...]:

@@ -21,6 +21,7 @@ Report = Callable[[float], None]
 ERROR_SCHEMA = "opensirt.error"
 ERROR_VERSION = 1
 RESULT_VERSION = 1
+MACHINE = "mend it (room on the disk, permission, a file in use) and run again"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,14 @@ def answer(
         status = ExitCode.DONE
     except OSError as error:
         name = str(error.filename or "").rpartition("/")[2]
-        status = _refuse(error, (error.strerror or type(error).__name__, name, "mend it and run again"), ExitCode.MACHINE, manner)
+        what = error.strerror or type(error).__name__
+        wrong_path = isinstance(error, FileExistsError | NotADirectoryError | IsADirectoryError | FileNotFoundError)
+        remedy = (
+            "check this path and the folders above it: a file may lie where a folder is meant, or nothing"
+            if wrong_path
+            else MACHINE
+        )
+        status = _refuse(error, (what, name, remedy), ExitCode.REFUSED if wrong_path else ExitCode.MACHINE, manner)
     except KeyboardInterrupt as error:
         status = _refuse(error, ("stopped", "", "earlier results are whole"), ExitCode.INTERRUPTED, manner)
     except Exception as error:  # noqa: BLE001 - the edge of the program: nobody above could say anything to the person

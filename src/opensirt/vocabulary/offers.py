@@ -24,10 +24,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return by_folded[found[0]] if found else ""
 
 
+def meant(name: str, known: Iterable[str]) -> str:
+    """The start of a remedy: ``"did you mean glass? "``, or nothing."""
+    near = nearest(name, known)
+    return f"did you mean {near}? " if near else ""
+
+
 def offer(name: str, known: Iterable[str]) -> str:
     """A remedy: ``"did you mean glass? choose one of glass, resin, ho166"``."""
     names = [str(each) for each in known]
-    near = nearest(name, names)
-    return (f"did you mean {near}? " if near else "") + (
-        f"choose one of {', '.join(names)}" if names else "there is none to choose from"
-    )
+    return meant(name, names) + (f"choose one of {', '.join(names)}" if names else "there is none to choose from")

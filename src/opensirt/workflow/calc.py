@@ -14,7 +14,7 @@ from typing import Any
 from opensirt._version import __version__
 from opensirt.encoding import unstructure
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
-from opensirt.vocabulary.offers import offer
+from opensirt.vocabulary.offers import meant
 from opensirt.vocabulary.provenance import Constant, ReportedNumber
 from opensirt.workflow.calc_activity import ACTIVITY_MODELS
 from opensirt.workflow.calc_comparison import COMPARISON_MODELS
@@ -134,7 +134,7 @@ def run_model(name: str, payload: Mapping[str, Any]) -> tuple[CalcModel, Values,
 def _model(name: str) -> CalcModel:
     if name in MODELS:
         return MODELS[name]
-    raise UnsupportedInput(f"no formula is called {name!r}", "", offer(str(name), MODELS))
+    raise UnsupportedInput(f"no formula is called {name!r}", "", f"{meant(str(name), MODELS)}see opensirt calc --list")
 
 
 def _answer(model: CalcModel, outcome: Outcome) -> dict[str, Any]:

@@ -167,6 +167,8 @@ def _context(out: Path, activity: ReadActivity, density: _Density) -> DoseContex
     """What an RTDOSE repeats; also refuses a file that cannot be written before any long work is done."""
     if not out.parent.is_dir():
         raise InvalidValue(f"there is no folder {out.parent.name!r} for {out.name}", "", "make it first, or give another path")
+    if out.is_dir():
+        raise InvalidValue(f"{out.name!r} is a folder", "a dose is written to one file", "give a file, e.g. dose.nii.gz in it")
     if is_image_file(out):
         return None
     if out.suffix.lower() != ".dcm":

@@ -211,12 +211,14 @@ def run_import(folder: Path, case_path: Path, options: ImportOptions, report: Ca
     if not folder.is_dir():
         raise InvalidValue(f"{folder.name!r} is not a folder", "a study is read from a folder of DICOM files", "give the folder")
     require_known_origin(options.structures_from)
+    if options.labels_map is not None and options.labels is None:
+        raise InvalidValue(f"a list of label numbers ({options.labels_map.name}) without a label map", "", "give --labels as well")
     study = read_study(folder, lambda x: report(0.7 * x), _read_options(options))
     if not study.volumes:
         return _nothing(study)
     ct, emission, findings = _pair(study)
     extra = _labels(options, ct)
-    case = open_case(case_path) if (case_path / "case.json").exists() else _new_case(case_path, options, study)
+    case = _case(case_path, options, study)
     context = next(volume.context for volume in (ct, emission) if volume is not None)
     _require_one_patient(case, context.attributes)
     with case.writing():
@@ -268,6 +270,26 @@ def _labels(options: ImportOptions, ct: ImportedVolume | None) -> tuple[tuple[Ma
     return tuple(
         (mask if not mask.grid.is_same_as(grid) else Mask(mask.inside, grid, mask.structure), mask.structure.key) for mask in placed
     )
+
+
+def _case(path: Path, options: ImportOptions, study: ImportedStudy) -> CaseFolder:
+    """The case at a path, or a new one; a pseudonym that is stated must be that of the case.
+
+    Raises
+    ------
+    InconsistentInput
+        If the case has another.
+    """
+    if not (path / "case.json").exists():
+        return _new_case(path, options, study)
+    case = open_case(path)
+    if options.case_id and options.case_id != case.case_id:
+        raise InconsistentInput(
+            f"the case is called {case.case_id}, not {options.case_id!r}",
+            "a pseudonym is given once, when a case is made",
+            "leave --id out, or name another case folder",
+        )
+    return case
 
 
 def _new_case(path: Path, options: ImportOptions, study: ImportedStudy) -> CaseFolder:

@@ -29,6 +29,8 @@ from opensirt.vocabulary.volumes import ActivityMap, DensityMap, DoseMap, Hounsf
 
 DENSEST_G_PER_ML = 23.0
 """Nothing is denser than osmium (22.6 g/mL): a larger number is another unit."""
+_ONE_FILE = "image.dcm"
+"""Name under which a single DICOM file is read; messages name the file as the person does."""
 _INT16 = np.iinfo(np.int16)
 
 
@@ -69,18 +71,15 @@ def _dicom_volume(path: Path, kind: str, options: ReadOptions, report: Callable[
         study = read_study(path, report, options)
     else:
         with tempfile.TemporaryDirectory(prefix="opensirt-") as folder:
-            shutil.copyfile(path, Path(folder) / "image.dcm")
+            shutil.copyfile(path, Path(folder) / _ONE_FILE)
             study = read_study(Path(folder), report, options)
     found = [volume for volume in study.volumes if volume.kind == kind]
     if len(found) == 1:
         return found[0]
-    faults = "; ".join(dict.fromkeys(fault.message for fault in study.faults[:3]))
-    kinds = ", ".join(volume.kind for volume in study.volumes) or "nothing"
-    raise MissingInput(
-        f"{path.name} holds {len(found)} volumes of kind {kind!r}, not one (found: {kinds})",
-        faults,
-        f"give a folder with one {kind} series, or a NIfTI or MetaImage file",
-    )
+    faults = "; ".join(dict.fromkeys(fault.message.replace(_ONE_FILE, path.name) for fault in study.faults[:3]))
+    kinds = ", ".join(volume.kind for volume in study.volumes)
+    what = f"{len(found)} volumes of kind {kind!r}, not one (found: {kinds})" if kinds else "no DICOM image that can be read"
+    raise MissingInput(f"{path.name} holds {what}", faults, f"give a folder with one {kind} series, or a NIfTI or MetaImage file")
 
 
 def read_activity(path: Path, given: Administration, report: Callable[[float], None]) -> ReadActivity:
@@ -175,6 +174,8 @@ def read_dose(path: Path) -> DoseMap:
     if is_image_file(path):
         values, grid = _numbers(path)
         return DoseMap(values, grid)
+    if path.is_dir():
+        raise InvalidValue(f"{path.name!r} is a folder", "a dose is read from one file", "give the RTDOSE file, NIfTI or MetaImage")
     if not path.is_file():
         raise InvalidValue(f"there is no file {path.name!r}", "", "check the path")
     try:

@@ -110,7 +110,7 @@ def load_study(case: CaseFolder) -> LoadedStudy:
             raise MissingInput(
                 f"the study has no usable {name}",
                 faults or "the folder held none",
-                f"add a {name} in the same frame of reference and import again",
+                f"add one ({name}) in the same frame of reference and import again",
             )
     ct, emission = case.load_volume(index.ct_sha256), case.load_volume(index.emission_sha256)
     assert isinstance(ct, HounsfieldMap) and isinstance(emission, CountsMap | ActivityMap)
