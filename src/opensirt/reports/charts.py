@@ -85,7 +85,7 @@ def ticks(end: float, wanted: int = 6) -> tuple[float, ...]:
     return tuple(n * step for n in range(int(end / step + 1e-9) + 1))
 
 
-def _thinned(points: list[Point], least: float = 0.15) -> tuple[Point, ...]:
+def _thinned(points: list[Point], least: float = 0.3) -> tuple[Point, ...]:
     """Points that move by at least ``least`` points of paper, first and last kept."""
     kept = points[:1]
     for point in points[1:-1]:

@@ -72,7 +72,7 @@ CONTOUR_LEGEND = tuple(
     )
 )
 """Name, colour, dashes and width of every contour drawn."""
-WIDTH_IN, DPI = 7.1, 230
+WIDTH_IN, DPI = 7.1, 200
 """Size of a picture on paper (A4 less its margins), so that its letters keep their size, and its resolution."""
 
 
@@ -96,7 +96,7 @@ def _png(figure: Figure) -> bytes:
     canvas.draw()  # type: ignore[no-untyped-call]
     rgba = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
     buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(rgba[:, :, :3])).save(buffer, format="png")
+    Image.fromarray(np.ascontiguousarray(rgba[:, :, :3])).save(buffer, format="png", compress_level=4)
     return buffer.getvalue()
 
 
