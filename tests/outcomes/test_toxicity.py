@@ -186,3 +186,13 @@ def test_grade_four_of_albumin_is_clinical():
     answer = grade_v5(reading("albumin", 12, 35))
     assert answer.category is Grade.THREE
     assert "ctcae.grade_4_is_clinical" in {finding.code for finding in answer.findings}
+
+
+@pytest.mark.parametrize(("key", "first"), [("ast", "1.5"), ("alt", "1.5"), ("alp", "2"), ("ggt", "2"), ("bilirubin", "1")])
+def test_the_first_multiple_of_an_abnormal_baseline(key: str, first: str):
+    """Enzymes: the first multiple is grade 1 already; bilirubin: only beyond it."""
+    limit = LIMITS[key]
+    baseline = Fraction(2 * limit)
+    at, below = baseline * Fraction(first), baseline * (Fraction(first) - Fraction(1, 1000))
+    grades = [int(grade_v5(LabReading(LABS[key], value, Fraction(limit), baseline)).category) for value in (at, below)]
+    assert grades == ([0, 0] if key == "bilirubin" else [1, 0])
