@@ -65,6 +65,11 @@ FAULTS = MappingProxyType(
         "series.not_used": FaultKind(
             "a kind of object that this import does not use", "nothing, unless it was needed", "the series"
         ),
+        "series.value_map": FaultKind(
+            "a map of real-world values, which is not applied: each image is read in the units that it states itself",
+            "nothing where the image itself states counts or Bq/mL; else export it with the map applied (Bq/mL by its own rescale)",
+            "the map",
+        ),
         "series.localiser": FaultKind("localiser images, set apart", "nothing", "those images"),
         "series.mixed": FaultKind(
             "one series holds images of different size, spacing, orientation or frame",
@@ -165,6 +170,11 @@ FAULTS = MappingProxyType(
             "the series",
         ),
         "pet.not_corrected": FaultKind("a PET without attenuation correction is not quantitative", "export the corrected series"),
+        "pet.enhanced": FaultKind(
+            "a multi-frame (Enhanced) PET, whose header does not prove whether decay within the frame was corrected",
+            "export or convert it as PET Image Storage, one file a slice, in Bq/mL with Decay Correction and Decay Factor",
+            "the series",
+        ),
         "pet.kind": FaultKind("a dynamic or gated PET", "export a static image", "the series"),
         "facts.injected_implausible": FaultKind(
             "an injected activity outside 1 MBq … 50 GBq, most likely in another unit",

@@ -33,6 +33,7 @@ from opensirt.dicom.rtstruct import Reference, read_rtstruct
 from opensirt.dicom.scan import Header, scan
 from opensirt.dicom.seg import read_seg
 from opensirt.dicom.study import ImportedStructure, ImportedStudy, ImportedVolume, PlanarView, ReadOptions, SeriesFacts
+from opensirt.dicom.unread import book_unread
 from opensirt.vocabulary.errors import InvalidValue
 
 _CT_CLASSES = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
@@ -226,8 +227,7 @@ def _read_all(folder: Path, found: _Import, report: Callable[[float], None]) -> 
         if key[1] in _STRUCTURE_CLASSES:
             _guarded(found, group, lambda key=key, group=group: _read_structures(found, key[1], group))  # type: ignore[misc]
         elif key[1] not in MODALITY_OF_CLASS:
-            what = f"{len(group)} files of {UID(key[1]).name}"
-            found.book.add("series.not_used", what, series_uid=key[0], instance=group[0].instance if len(group) == 1 else "")
+            _guarded(found, group, lambda key=key, group=group: book_unread(key[1], group, found.book))  # type: ignore[misc]
         _guarded(found, group, lambda group=group: found.facts.append(_facts_of(group, found)))  # type: ignore[misc]
 
 
