@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from opensirt.files.label_numbers import read_numbers
+from opensirt.radioembolisation.planning.optimise import given
 from opensirt.radioembolisation.transport.engines import engine_named
 from opensirt.vocabulary.errors import OpensirtError
 from opensirt.vocabulary.limits import rules_for
@@ -54,3 +56,9 @@ def test_structures_of_a_label_map(tmp_path: Path):
     (tmp_path / "map.json").write_text('{"tumor.T1": [1]}')
     with pytest.raises(OpensirtError, match=r"did you mean tumour\?"):
         read_numbers(tmp_path / "map.json")
+
+
+def test_a_territory_that_is_not_drawn():
+    problem = SimpleNamespace(tumours={"right": ("tumour.T1",), "left": ("tumour.T2",)})
+    with pytest.raises(OpensirtError, match=r"did you mean right\? choose one of right, left"):
+        given(problem, {"rigth": 1.0, "left": 1.0})
