@@ -238,7 +238,7 @@ def test_a_lobectomy_target_needs_the_reserve():
 
 BILIRUBIN = st.one_of(st.floats(0.1, 40.0), st.sampled_from([1.1, 1.0999999, 1.1000001, 2.0, 2.0000001, 18.81 / 17.1]))
 FACTS = {
-    "bilirubin_mg_dl": (BILIRUBIN, lambda a, b: max(a, b)),
+    "bilirubin_mg_per_dl": (BILIRUBIN, lambda a, b: max(a, b)),
     "pretreated": (st.booleans(), lambda a, b: a or b),
     "good_function": (st.booleans(), lambda a, b: a and b),
     "reserve_fraction": (st.floats(0.0, 1.0), lambda a, b: min(a, b)),
@@ -299,7 +299,7 @@ def test_nothing_stated_is_the_strictest_where_the_setting_states_nothing(produc
     assert unsaid <= rules_for(product, indication, setting, reserve=BEST).permitted_gy(LIVER)
 
 
-@pytest.mark.parametrize("fact", ["bilirubin_mg_dl", "pretreated", "good_function", "child_pugh", "albi_grade"])
+@pytest.mark.parametrize("fact", ["bilirubin_mg_per_dl", "pretreated", "good_function", "child_pugh", "albi_grade"])
 def test_each_fact_is_read(fact):
     """The property would hold of a function that reads nothing: each fact, made worst, lowers something somewhere."""
     worse = replace(BEST, **{fact: getattr(WORST, fact)})
@@ -375,8 +375,8 @@ def test_what_is_not_known_is_refused(product, indication, setting):
 @pytest.mark.parametrize(
     "facts",
     [
-        {"bilirubin_mg_dl": 0.0},
-        {"bilirubin_mg_dl": math.nan},
+        {"bilirubin_mg_per_dl": 0.0},
+        {"bilirubin_mg_per_dl": math.nan},
         {"reserve_fraction": 30.0},
         {"reserve_fraction": -0.1},
         {"child_pugh": "D"},

@@ -218,7 +218,7 @@ class _Reader:
 
 
 _CONDITION_KEYS = {
-    "bilirubin_below_mg_dl": False,
+    "bilirubin_below_mg_per_dl": False,
     "no_earlier_treatment": False,
     "good_function": False,
     "reserve_fraction_above": False,
@@ -235,10 +235,10 @@ def _condition(reader: _Reader, value: Any, path: str) -> ReserveCondition:
     record = reader.record(value, path, _CONDITION_KEYS)
     numbers = {
         key: reader.number(record[key], f"{path}.{key}") if key in record else None
-        for key in ("bilirubin_below_mg_dl", "reserve_fraction_above")
+        for key in ("bilirubin_below_mg_per_dl", "reserve_fraction_above")
     }
     return ReserveCondition(
-        numbers["bilirubin_below_mg_dl"],
+        numbers["bilirubin_below_mg_per_dl"],
         reader.flag(record, "no_earlier_treatment", path),
         reader.flag(record, "good_function", path),
         numbers["reserve_fraction_above"],

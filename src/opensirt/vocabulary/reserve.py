@@ -14,7 +14,7 @@ from opensirt.vocabulary.offers import offer
 
 CHILD_PUGH_CLASSES = ("A", "B", "C")
 ALBI_GRADES = (1, 2, 3)
-RELATIVE_CONTRAINDICATION_MG_DL = 2.0
+RELATIVE_CONTRAINDICATION_MG_PER_DL = 2.0
 """Bilirubin above which radioembolisation is relatively contraindicated (van Roekel thesis p. 21); no good function above it."""
 _ROUNDING = 1e-9
 """A value within this relative distance of a boundary lies on it: unit conversion moves the last digits, and the boundary is not below itself."""
@@ -26,7 +26,7 @@ class PatientReserve:
 
     Attributes
     ----------
-    bilirubin_mg_dl : float or None
+    bilirubin_mg_per_dl : float or None
         Total bilirubin, mg/dL. A value in µmol/L given by mistake is 17 times higher and leads to the stricter limit.
     pretreated : bool or None
         Whether the liver was treated before: radioembolisation, or what the centre counts as heavy pretreatment.
@@ -45,7 +45,7 @@ class PatientReserve:
         For a fact that cannot be.
     """
 
-    bilirubin_mg_dl: float | None = None
+    bilirubin_mg_per_dl: float | None = None
     pretreated: bool | None = None
     good_function: bool | None = None
     reserve_fraction: float | None = None
@@ -53,8 +53,8 @@ class PatientReserve:
     albi_grade: int | None = None
 
     def __post_init__(self) -> None:
-        if self.bilirubin_mg_dl is not None and not 0.0 < self.bilirubin_mg_dl < math.inf:
-            raise InvalidValue(f"a bilirubin of {self.bilirubin_mg_dl} mg/dL", "", "give a finite value above 0, in mg/dL")
+        if self.bilirubin_mg_per_dl is not None and not 0.0 < self.bilirubin_mg_per_dl < math.inf:
+            raise InvalidValue(f"a bilirubin of {self.bilirubin_mg_per_dl} mg/dL", "", "give a finite value above 0, in mg/dL")
         if self.reserve_fraction is not None and not 0.0 <= self.reserve_fraction <= 1.0:
             raise InvalidValue(
                 f"a hepatic reserve of {self.reserve_fraction}", "a fraction lies between 0 and 1", "give 0.3 for 30 %"
@@ -72,10 +72,10 @@ class PatientReserve:
             signs.append(f"Child-Pugh {self.child_pugh}")
         if self.albi_grade == ALBI_GRADES[-1]:
             signs.append(f"ALBI grade {self.albi_grade}")
-        if self.bilirubin_mg_dl is not None and not is_below(
-            self.bilirubin_mg_dl, RELATIVE_CONTRAINDICATION_MG_DL * (1.0 + 2.0 * _ROUNDING)
+        if self.bilirubin_mg_per_dl is not None and not is_below(
+            self.bilirubin_mg_per_dl, RELATIVE_CONTRAINDICATION_MG_PER_DL * (1.0 + 2.0 * _ROUNDING)
         ):
-            signs.append(f"bilirubin {self.bilirubin_mg_dl:g} mg/dL")
+            signs.append(f"bilirubin {self.bilirubin_mg_per_dl:g} mg/dL")
         return tuple(signs)
 
 
@@ -93,7 +93,7 @@ class ReserveCondition:
 
     Attributes
     ----------
-    bilirubin_below_mg_dl : float or None
+    bilirubin_below_mg_per_dl : float or None
         Bilirubin must be stated and lie below this, mg/dL.
     no_earlier_treatment : bool
         It must be stated that the liver was not treated before.
@@ -103,7 +103,7 @@ class ReserveCondition:
         The hepatic reserve must be stated and lie above this.
     """
 
-    bilirubin_below_mg_dl: float | None = None
+    bilirubin_below_mg_per_dl: float | None = None
     no_earlier_treatment: bool = False
     good_function: bool = False
     reserve_fraction_above: float | None = None
@@ -112,8 +112,11 @@ class ReserveCondition:
         """Whether every reserve that meets ``other`` meets this condition too."""
         return (
             (
-                self.bilirubin_below_mg_dl is None
-                or (other.bilirubin_below_mg_dl is not None and other.bilirubin_below_mg_dl <= self.bilirubin_below_mg_dl)
+                self.bilirubin_below_mg_per_dl is None
+                or (
+                    other.bilirubin_below_mg_per_dl is not None
+                    and other.bilirubin_below_mg_per_dl <= self.bilirubin_below_mg_per_dl
+                )
             )
             and (other.no_earlier_treatment or not self.no_earlier_treatment)
             and (other.good_function or not self.good_function)
@@ -162,13 +165,17 @@ def unmet(condition: ReserveCondition, reserve: PatientReserve, setting: Reserve
 
 
 def _bilirubin(condition: ReserveCondition, reserve: PatientReserve, setting: ReserveCondition) -> Unmet | None:
-    boundary = condition.bilirubin_below_mg_dl
+    boundary = condition.bilirubin_below_mg_per_dl
     if boundary is None:
         return None
     asked = f"bilirubin below {boundary:g} mg/dL"
-    if reserve.bilirubin_mg_dl is not None:
-        return None if is_below(reserve.bilirubin_mg_dl, boundary) else Unmet(asked, f"bilirubin {reserve.bilirubin_mg_dl:g} mg/dL")
-    named = setting.bilirubin_below_mg_dl
+    if reserve.bilirubin_mg_per_dl is not None:
+        return (
+            None
+            if is_below(reserve.bilirubin_mg_per_dl, boundary)
+            else Unmet(asked, f"bilirubin {reserve.bilirubin_mg_per_dl:g} mg/dL")
+        )
+    named = setting.bilirubin_below_mg_per_dl
     return None if named is not None and named <= boundary else Unmet(asked)
 
 

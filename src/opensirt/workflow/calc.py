@@ -22,6 +22,8 @@ from opensirt.workflow.calc_compartments import COMPARTMENT_MODELS
 from opensirt.workflow.calc_courses import COURSE_MODELS
 from opensirt.workflow.calc_dose import DOSE_MODELS
 from opensirt.workflow.calc_fields import REQUIRED, Values, read_fields
+from opensirt.workflow.calc_late import LATE_MODELS
+from opensirt.workflow.calc_limits import LIMIT_MODELS
 from opensirt.workflow.calc_model import CalcModel, Outcome
 from opensirt.workflow.calc_outcomes import OUTCOMES_MODELS
 from opensirt.workflow.calc_physics import PHYSICS_MODELS
@@ -51,6 +53,8 @@ MODELS: MappingProxyType[str, CalcModel] = MappingProxyType(
             *VIAL_MODELS,
             *VIAL_TABLE_MODELS,
             *COURSE_MODELS,
+            *LIMIT_MODELS,
+            *LATE_MODELS,
         )
     }
 )

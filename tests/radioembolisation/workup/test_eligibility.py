@@ -22,7 +22,7 @@ PRINTED = {
     "active_hepatitis": (Weight.ABSOLUTE, False, None, True),
     "gastrointestinal_deposition": (Weight.ABSOLUTE, False, None, True),
     "lung_gy": (Weight.ABSOLUTE, Measured(29.9), Measured(30.0), Measured(30.1)),
-    "bilirubin_umol_l": (Weight.RELATIVE, 34.1, 34.2, 34.3),
+    "bilirubin_umol_per_l": (Weight.RELATIVE, 34.1, 34.2, 34.3),
     "leukocytes_1e9_per_l": (Weight.RELATIVE, 2.1, 2.0, 1.9),
     "platelets_1e9_per_l": (Weight.RELATIVE, 51.0, 50.0, 49.0),
     "gfr_ml_per_min": (Weight.RELATIVE, 36.0, 35.0, 34.0),
@@ -122,7 +122,7 @@ def test_a_lung_dose_whose_interval_crosses_the_limit_is_said():
 
 
 def test_bilirubin_of_two_milligrams_is_on_the_threshold():
-    assert states(replace(WELL, bilirubin_umol_l=2.0 * 17.1))["bilirubin_umol_l"] is State.NOT_MET
+    assert states(replace(WELL, bilirubin_umol_per_l=2.0 * 17.1))["bilirubin_umol_per_l"] is State.NOT_MET
 
 
 def test_somebody_who_never_had_systemic_therapy():

@@ -105,7 +105,7 @@ CRITERIA = (
         LUNG_CUMULATIVE.source,
     ),
     Criterion(
-        "bilirubin_umol_l", "bilirubin", Weight.RELATIVE, Sense.ABOVE, 34.2, "µmol/L", VAN_ROEKEL, note="printed as 2 mg/dL as well"
+        "bilirubin_umol_per_l", "bilirubin", Weight.RELATIVE, Sense.ABOVE, 34.2, "µmol/L", VAN_ROEKEL, note="printed as 2 mg/dL as well"
     ),
     Criterion("leukocytes_1e9_per_l", "leukocytes", Weight.RELATIVE, Sense.BELOW, 2.0, "10⁹/L", VAN_ROEKEL),
     Criterion("platelets_1e9_per_l", "platelets", Weight.RELATIVE, Sense.BELOW, 50.0, "10⁹/L", VAN_ROEKEL),
@@ -136,7 +136,7 @@ class EligibilityFacts:
         Mean lung dose of this treatment, Gy.
     earlier : EarlierTreatments or None
         Earlier treatments; an empty one says that there were none.
-    bilirubin_umol_l : float or None
+    bilirubin_umol_per_l : float or None
         Total bilirubin, µmol/L.
     leukocytes_1e9_per_l, platelets_1e9_per_l : float or None
         10⁹/L.
@@ -161,7 +161,7 @@ class EligibilityFacts:
     gastrointestinal_deposition: bool | None = None
     lung_gy: Measured | None = None
     earlier: EarlierTreatments | None = None
-    bilirubin_umol_l: float | None = None
+    bilirubin_umol_per_l: float | None = None
     leukocytes_1e9_per_l: float | None = None
     platelets_1e9_per_l: float | None = None
     gfr_ml_per_min: float | None = None

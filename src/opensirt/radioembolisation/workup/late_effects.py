@@ -218,7 +218,7 @@ _SHARES: tuple[tuple[str, str, str, str, Callable[..., float]], ...] = (
         lambda liver, tumour, treated, inside: treated / liver,
     ),
     (
-        "spared_ml", "spared normal liver", "mL", "spared volume = (liver − tumour) − (treated − tumour in it)",
+        "spared_ml", "spared normal liver", "mL", "spared volume = (liver − tumour) − (treated − treated tumour)",
         lambda liver, tumour, treated, inside: (liver - tumour) - (treated - inside),
     ),
     (
