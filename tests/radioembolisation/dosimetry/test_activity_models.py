@@ -466,3 +466,22 @@ def test_more_shunt_needs_more_activity_and_more_uptake_needs_less(facts):
         assert ratio == pytest.approx((1.0 - shunt) / (0.95 - shunt), rel=BALANCE), key
     hotter = replace(less, tumour_to_normal=m(facts.known("tumour_to_normal").value * 1.2))
     assert prescribed("partition", hotter, tumour).delivered_gbq.value < prescribed("partition", less, tumour).delivered_gbq.value
+
+
+def test_measured_r_and_tlsf_by_hand():
+    """120 Gy to 0.3 kg by 50: A_T 0.72; R 1: A_N 0.72; TLSF 10 %: A_L 0.08; 1.52 GBq, 5.26 % of it in the lungs, whatever TN and L say."""
+    facts = patient(
+        density_g_per_ml=m(1.0),
+        perfused_normal_ml=m(1500.0),
+        activity_ratio=m(1.0),
+        artery_shunt_fraction=m(0.1),
+        tumour_to_normal=m(9.0),
+        lung_shunt_fraction=m(0.15),
+    )
+    answer = prescribed("predictive-partition", facts, Goal((aim(StructureKind.TUMOUR, TARGET, 120.0),)))
+    assert answer.delivered_gbq.value == pytest.approx(1.52, rel=INVERSE)
+    found = doses("predictive-partition", facts, 1.52)
+    held = [found.activity_gbq[name].value for name in ("tumour", "normal_liver", "lungs")]
+    assert held == pytest.approx([0.72, 0.72, 0.08], rel=INVERSE)
+    assert predictive_partition.shunt_from_artery(0.5, 0.1) == pytest.approx(0.08 / 1.52, rel=INVERSE)
+    assert predictive_partition.artery_shunt_from(0.5, 0.08 / 1.52) == pytest.approx(0.1, rel=INVERSE)
