@@ -60,7 +60,7 @@ def explain(name: str, payload: Mapping[str, Any], given: str = "stated") -> Exp
     """
     model, values, outcome = run_model(name, payload)
     lines = [f"{model.name}: {model.about}", *_methods(outcome), "", "symbols"]
-    lines += _table(symbol_rows(model, values, outcome, given))
+    lines += _table(symbol_rows(model, values, outcome, given)) or ["  none: the equation is written in words"]
     rest = list(_other_inputs(model, values, outcome, given))
     if rest:
         lines += ["", "other inputs", *_table(rest)]
@@ -101,6 +101,8 @@ def symbol_rows(model: CalcModel, values: Values, outcome: Outcome, given: str) 
             rows.append(_constant_row(symbol, _constant_of(outcome, "dose_constant")))
         elif key in fields and values.has(key):
             rows.append(_field_row(symbol, fields[key], values, given))
+        elif key in fields and key not in results:
+            rows.append(Row(symbol, fields[key].about, "", "derived"))
         elif key in results:
             rows.append(Row(symbol, results[key].label, value_text(results[key]), "answer"))
         elif symbol == "T½":
@@ -116,7 +118,7 @@ def _key_of(symbol: str, model: str, keys: Iterable[str]) -> str:
     own = IN_MODEL.get(model, {})
     if symbol in own:
         return str(own[symbol])
-    taken = set(own)
+    taken = set(own.values())
     for key in keys:
         if symbol in SYMBOLS.get(key.rpartition(".")[2], ()) and key not in taken:
             return key

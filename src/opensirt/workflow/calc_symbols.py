@@ -29,6 +29,14 @@ _FUNCTIONS = frozenset(
         "by",
         "if",
         "on",
+        "up",
+        "GBq",
+        "Gy",
+        "mL",
+        "cm",
+        "mm",
+        "kg",
+        "Π",
     }
 )
 _WORD_LETTERS = 3
@@ -38,7 +46,7 @@ _UNITS = {
     "gbq": "GBq", "mbq": "MBq", "bq": "Bq", "mci": "mCi", "gy": "Gy", "mgy": "mGy", "j": "J", "mev": "MeV", "kg": "kg", "g": "g", "mg": "mg",
     "ml": "mL", "l": "L", "dl": "dL", "mm": "mm", "cm": "cm", "m": "m", "m2": "m²", "h": "h", "min": "min", "s": "s", "d": "d", "days": "d",
     "hours": "h", "minutes": "min", "months": "months", "years": "years", "weeks": "weeks", "percent": "%", "counts": "counts", "hu": "HU",
-    "umol": "µmol", "mmol": "mmol", "pixels": "pixels", "um": "µm", "u": "U", "seconds": "s", "sphere": "sphere", "mm2": "mm²", "mm3": "mm³",
+    "umol": "µmol", "mmol": "mmol", "pixels": "pixels", "um": "µm", "u": "U", "seconds": "s", "sphere": "sphere", "nl": "nL", "mm2": "mm²", "mm3": "mm³",
 }  # fmt: skip
 
 SYMBOLS = MappingProxyType(
@@ -84,6 +92,11 @@ SYMBOLS = MappingProxyType(
         "holds_gbq": ("A",),
         "activity_gbq": ("A",),
         "spheres": ("N",),
+        "residual_gbq": ("A_residual",),
+        "scout_gbq": ("A_scout",),
+        "treated_mass_kg": ("m",),
+        "body_surface_m2": ("BSA",),
+        "weight_kg": ("w",),
         "dose_constant_gy_kg_per_gbq": ("K",),
     }
 )
@@ -99,16 +112,65 @@ _LINEAR_QUADRATIC = {
     "β": "quadratic part of the cell's response; only α/β counts",
 }
 
+_COMPARTMENTS = {
+    "D_i": "mean dose of compartment i",
+    "A_j": "delivered activity of injection j (see injections)",
+    "L_j": "lung shunt fraction of injection j (see injections)",
+    "c_ij": "share of the counts of injection j outside the lungs that lies in compartment i (see injections)",
+    "m_i": "mass of compartment i (see mass_kg)",
+}
+_PREDICTIVE = {
+    "A_T": "tumour_gbq",
+    "A_N": "normal_gbq",
+    "A_L": "lung_gbq",
+    "R": "activity of tumour over that of normal liver: activity_ratio, or tumour_to_normal times the ratio of masses",
+    "TLSF": "share of the treated artery's activity, tumour and lungs together, that reaches the lungs: artery_shunt_fraction, or from the lung shunt",
+}
+_BODY_SURFACE = {
+    "f": "reduction of the activity by lung shunt",
+    "V_T": "tumour_volume_ml",
+    "V_liver": "liver_volume_ml",
+    "h": "height_cm",
+}
 IN_MODEL = MappingProxyType(
     {
-        "decay": {"A": "activity at the second instant", "A₀": "amount_gbq"},
-        "count-partition": {
-            "D_i": "mean dose of compartment i",
-            "A_j": "delivered activity of injection j (see injections)",
-            "L_j": "lung shunt fraction of injection j (see injections)",
-            "c_ij": "share of the counts of injection j outside the lungs that lies in compartment i (see injections)",
-            "m_i": "mass of compartment i (see mass_kg)",
+        "empirical": {
+            "V_T": "tumour_volume_ml",
+            "V_liver": "volume of the whole liver, tumours included (stated, or tumour and normal liver)",
         },
+        "bsa": _BODY_SURFACE,
+        "bsa-modified": _BODY_SURFACE | {"V_T": "lobe_tumour_volume_ml", "V_lobe": "lobe_volume_ml"},
+        "uptake-ratios": {
+            "A_T": "tumour_counts",
+            "A_N": "normal_counts",
+            "A_L": "lung_counts",
+            "R": "activity_ratio",
+            "L": "lung_shunt_fraction",
+            "TLSF": "artery_shunt_fraction",
+        },
+        "predictive-partition-dose": _PREDICTIVE,
+        "predictive-partition-activity": _PREDICTIVE,
+        "multi-compartment-activity": _COMPARTMENTS,
+        "model-comparison": _COMPARTMENTS
+        | _PREDICTIVE
+        | _BODY_SURFACE
+        | {
+            "A": "activity by one model",
+            "A_T": "activity in tumour",
+            "A_N": "activity in normal liver",
+            "A_L": "activity in the lungs",
+            "BSA": "body surface area",
+            "V_T": "volume of the tumours in the liver or in the treated lobe",
+            "V_liver": "volume of the whole liver, tumours included",
+            "V_lobe": "volume of the treated lobe",
+            "w": "weight",
+            "D": "mean dose of the perfused volume to reach (perfused_target_gy)",
+            "A_largest": "largest activity that a model gives",
+            "A_smallest": "smallest activity that a model gives",
+            "R": "share that stays behind (MIRD), or activity of tumour over that of normal liver (predictive partition)",
+        },
+        "decay": {"A": "activity at the second instant", "A₀": "amount_gbq"},
+        "count-partition": _COMPARTMENTS,
         "lung-shunt-planar": {
             "L_v": "lung counts above background in view v (anterior, posterior)",
             "H_v": "liver counts above background in view v (anterior, posterior)",
@@ -259,11 +321,13 @@ def unit_in(key: str) -> str:
 
     A unit stands at the end: units, then ``per``, then units.
     """
-    words = key.rpartition(".")[2].split("_")
+    words = key.rpartition(".")[2].removesuffix("_ago").split("_")
     start = len(words)
     while start > 0 and (words[start - 1] in _UNITS or words[start - 1] == "per"):
         start -= 1
     tail = words[start:]
+    if words[-2:] == ["times", "uln"]:
+        return "× upper limit of normal"
     if not tail:
         return ""
     if tail[0] == "per":  # alpha_per_gy
