@@ -168,7 +168,7 @@ def test_sums_that_cannot_be(case: tuple[int, int, int]):
         sums(RECIST, *case)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), True, "ten", None])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), True, "ten", None, 1e13, 1e-10, -1e13, []])
 def test_what_is_no_number(value: object):
     with pytest.raises(InvalidValue):
         exactly(value)  # type: ignore[arg-type]

@@ -165,6 +165,11 @@ def test_slips_of_unit(key: str, case: tuple[float, float, float], critical: int
 
 def test_units():
     assert in_canonical_unit(Lab.BILIRUBIN, Fraction(2), "mg/dL") == Fraction("34.2")
+    assert (
+        in_canonical_unit(Lab.BILIRUBIN, Fraction(2), "\u00b5mol/L")
+        == in_canonical_unit(Lab.BILIRUBIN, Fraction(2), "\u03bcmol/L")
+        == 2
+    )
     assert in_canonical_unit(Lab.ALBUMIN, Fraction("3.5"), "g/dL") == 35
     assert in_canonical_unit(Lab.CREATININE, Fraction(1), "mg/dL") == Fraction("88.4")
     with pytest.raises(InvalidValue, match="umol/L or mg/dL"):

@@ -142,3 +142,25 @@ def test_uncertain_sums_near_a_boundary_are_open():
     case = {"baseline_sum_mm": 100, "nadir_sum_mm": 60}
     assert "calc.category_uncertain" in codes("recist", **case, current_sum_mm={"value": 71, "standard_uncertainty": 2})
     assert "calc.category_uncertain" not in codes("recist", **case, current_sum_mm={"value": 90, "standard_uncertainty": 2})
+
+
+def test_patient_liver_and_treated_territory():
+    """Treated 50 → 30 mm (−40 %), untreated 20 → 20; together 70 → 50 (−28.6 %); a new lesion in the untreated lobe."""
+    lesions = {
+        "T1": {"region": "treated", "organ": "liver", "baseline_mm": 50, "follow_up_mm": [30]},
+        "T2": {"region": "untreated-liver", "organ": "liver", "baseline_mm": 20, "follow_up_mm": [20]},
+    }
+
+    def seen(answer: dict) -> tuple:
+        return answer["overall"], answer["hepatic"], answer["treated_territory"]
+
+    assert seen(results("response-scopes", lesions=lesions)) == ("SD", "SD", "PR")
+    assert seen(results("response-scopes", lesions=lesions, regions={"untreated-liver": {"new_lesions": "present"}})) == (
+        "PD",
+        "PD",
+        "PR",
+    )
+    del lesions["T1"]
+    assert seen(results("response-scopes", lesions=lesions)) == ("SD", "SD", None)
+    with pytest.raises(OpensirtError, match="region"):
+        results("response-scopes", lesions={"T": {"organ": "liver", "baseline_mm": 50, "follow_up_mm": [30]}})

@@ -12,6 +12,8 @@ from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding
 from opensirt.vocabulary.provenance import Constant, Mark
 
+_SMALLEST, _LARGEST = Decimal("1e-9"), Decimal("1e12")
+"""No length, area, volume, count or concentration of this package lies outside: a number there is a slip."""
 CategoryT = TypeVar("CategoryT", bound=Enum)
 
 
@@ -62,7 +64,7 @@ def exactly(value: int | float | str | Decimal | Fraction) -> Fraction:
     Raises
     ------
     InvalidValue
-        For a truth value, a text that is no number, or a number that is not finite.
+        For a truth value, a text that is no number, a number that is not finite, or one of a size that no measurement has.
     """
     if isinstance(value, Fraction):
         return value
@@ -74,4 +76,6 @@ def exactly(value: int | float | str | Decimal | Fraction) -> Fraction:
         raise InvalidValue(f"{value!r} is not a number", "", "give a number") from None
     if not decimal.is_finite():
         raise InvalidValue(f"{value!r} is not finite", "", "check the measurement")
+    if decimal != 0 and not _SMALLEST <= abs(decimal) <= _LARGEST:
+        raise InvalidValue(f"{value!r} is no measurement", f"its size lies outside of {_SMALLEST} to {_LARGEST}", "check the unit")
     return Fraction(decimal)

@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from opensirt.outcomes.checks import require_positive
 from opensirt.outcomes.judgement import Basis, Judgement, Rule, exactly
-from opensirt.vocabulary.errors import UnitError
+from opensirt.vocabulary.errors import InvalidValue, UnitError
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.provenance import Constant, Mark
 
@@ -154,7 +154,8 @@ def albi_grade(score: float, coefficient: AlbiCoefficient = AlbiCoefficient.ROUN
     InvalidValue
         If the score is not finite.
     """
-    exactly(score)
+    if not math.isfinite(score):
+        raise InvalidValue(f"an ALBI score of {score}", "", "compute it from bilirubin and albumin")
     grade = AlbiGrade.THREE
     if score <= ALBI_FIRST_CUT:
         grade = AlbiGrade.ONE

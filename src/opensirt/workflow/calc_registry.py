@@ -17,6 +17,7 @@ from opensirt.workflow.calc_fields import Field, Kind, Values, read_fields
 from opensirt.workflow.calc_model import CalcModel, Method, Outcome, inputs_of
 
 ITEM_FORMULA = "raw = mean of the answered items; symptom score = 100 · (raw − 1) / range; function score = 100 − symptom score"
+LONGEST_PERIOD_D = 3660
 YES_NO = {"yes": True, "no": False}
 _ANSWERS = "answers by item number; leave out what was not answered"
 C30_FIELDS = (Field("answers", Kind.BY_NAME, _ANSWERS, {**{str(item): 1 + item % 4 for item in range(1, 29)}, "29": 5, "30": 6}),)
@@ -153,6 +154,8 @@ def _days(values: Values, key: str, days: range) -> tuple[int | None, ...]:
 
 def _diary(values: Values) -> Outcome:
     length = _whole("period_d", values.number("period_d"), "length")
+    if length > LONGEST_PERIOD_D:
+        raise InvalidValue(f"a period of {length} days", f"at most {LONGEST_PERIOD_D} are judged", "give the length in days")
     before = _days(values, "before", range(-syndromes.BASELINE_D, 0))
     diary = syndromes.Diary(before, _days(values, "after", range(1, length + 1)), chosen(values, "analogue_escalated", YES_NO))
     judgement = syndromes.diary_response(diary)

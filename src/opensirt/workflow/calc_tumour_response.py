@@ -26,12 +26,13 @@ from opensirt.outcomes.response import (
     TargetResponse,
     target_response,
 )
-from opensirt.vocabulary.errors import InconsistentInput, InvalidValue
+from opensirt.outcomes.response_scopes import SCOPES_VERSION, PlacedTarget, Region, Scope, TimePoint, response_in
+from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, MissingInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.measured import Measured, exact, propagate
 from opensirt.vocabulary.units import PERCENT
 from opensirt.workflow.calc_choices import by_value, chosen, told, unsettled, words
-from opensirt.workflow.calc_fields import Field, Kind, Values
+from opensirt.workflow.calc_fields import Field, Kind, Values, read_fields
 from opensirt.workflow.calc_model import CalcModel, Method, Outcome, inputs_of
 
 FORMULA = "from baseline = 100 · (current − baseline) / baseline; from nadir = 100 · (current − nadir) / nadir"
@@ -122,6 +123,30 @@ LESION_FIELDS = (
     ARTERIAL_PHASE,
     NON_TARGETS,
     NEW_LESIONS,
+)
+
+_REGIONS = {"treated": Region.TREATED, "untreated-liver": Region.UNTREATED_LIVER, "elsewhere": Region.ELSEWHERE}
+REGION_FIELDS = (
+    Field("non_targets", Kind.TEXT, f"other lesions there: {words(by_value(NonTargetResponse))}", "none", "none"),
+    Field("new_lesions", Kind.TEXT, f"new lesions there: {words(by_value(NewLesion))}", "none", "none"),
+)
+SCOPE_FIELDS = (
+    Field(
+        "lesions",
+        Kind.OBJECTS,
+        f"targets by name: region ({words(_REGIONS)}), organ, kind, baseline_mm, follow_up_mm (the last is judged)",
+        {
+            "T1": {"region": "treated", "organ": "liver", "baseline_mm": 50.0, "follow_up_mm": [30.0]},
+            "T2": {"region": "untreated-liver", "organ": "liver", "baseline_mm": 20.0, "follow_up_mm": [20.0]},
+        },
+    ),
+    Field(
+        "regions",
+        Kind.OBJECTS,
+        f"by region ({words(_REGIONS)}): non_targets, new_lesions",
+        {"untreated-liver": {"new_lesions": "present"}},
+        None,
+    ),
 )
 
 
@@ -300,11 +325,49 @@ def _lesions(values: Values) -> Outcome:
     return _answer(judgement, values, (*shown, *_numbers(method, held, "mm")), findings)
 
 
+def _region(name: str, given: object) -> Region:
+    if not isinstance(given, str) or given not in _REGIONS:
+        raise InvalidValue(f"{name}: a region of {given!r}", "", f"choose one of {words(_REGIONS)}")
+    return _REGIONS[given]
+
+
+def _scopes(values: Values) -> Outcome:
+    targets = tuple(
+        PlacedTarget(_target(name, {key: held for key, held in each.items() if key != "region"}), _region(name, each.get("region")))
+        for name, each in values.objects("lesions").items()
+    )
+    others, new = [], set()
+    for name, each in (values.objects("regions") if values.has("regions") else {}).items():
+        region = _region("regions", name)
+        read, _ = read_fields(REGION_FIELDS, each, f"region {name}")
+        others.append((region, chosen(read, "non_targets", by_value(NonTargetResponse))))
+        if chosen(read, "new_lesions", by_value(NewLesion)) is NewLesion.PRESENT:
+            new.add(region)
+    point = TimePoint(targets, tuple(others), frozenset(new))
+    facts: dict[str, Any] = {}
+    findings: tuple[Finding, ...] = ()
+    for scope in Scope:
+        try:
+            judgement = response_in(scope, point)
+        except MissingInput as nothing:
+            facts[scope.name.lower()] = None
+            findings += (Finding("response.scope_without_lesions", Severity.NOTE, str(nothing), scope.name.lower(), RECIST_SOURCE),)
+            continue
+        facts |= told(judgement, scope.name.lower())
+        findings += tuple(each for each in judgement.findings if each not in findings)
+    basis = RECIST.basis
+    formula = "each scope takes the lesions of its regions and reads the same table"
+    method = Method(basis.method, SCOPES_VERSION, formula, basis.sources, inputs=inputs_of(values, SCOPE_FIELDS))
+    number = method.number("targets_number", "target lesions", exact(float(len(targets))), "1")
+    return Outcome((number,), facts, findings)
+
+
 TUMOUR_RESPONSE_MODELS = (
     CalcModel(
         "recist", "response of targets and overall by RECIST 1.1, from sums", RECIST_FIELDS, _size(RECIST, RECIST_FIELDS, "mm")
     ),
     CalcModel("recist-lesions", "response by RECIST 1.1 or mRECIST, lesion by lesion; the nadir is found", LESION_FIELDS, _lesions),
+    CalcModel("response-scopes", "response of patient, liver and treated territory from one scan", SCOPE_FIELDS, _scopes),
     CalcModel(
         "mrecist", "response by mRECIST, from sums of enhancing diameters", MRECIST_FIELDS, _size(MRECIST, MRECIST_FIELDS, "mm")
     ),
