@@ -77,11 +77,17 @@ def for_tumour_dose(inputs: PredictiveInputs, tumour_gy: float, gy_kg_per_gbq: f
         For a negative dose.
     """
     require_not_negative(tumour_gy, "tumour dose", "Gy")
-    tumour = tumour_gy * inputs.tumour_mass_kg / gy_kg_per_gbq
-    normal = tumour / inputs.activity_ratio if inputs.normal_mass_kg > 0.0 else 0.0
-    lung = tumour * inputs.artery_shunt_fraction / (1.0 - inputs.artery_shunt_fraction)
-    normal_gy = gy_kg_per_gbq * normal / inputs.normal_mass_kg if inputs.normal_mass_kg > 0.0 else 0.0
-    return PredictiveDoses(tumour_gy, normal_gy, gy_kg_per_gbq * lung / inputs.lung_mass_kg, tumour, normal, lung)
+    energy_j = tumour_gy * inputs.tumour_mass_kg
+    normal_j = energy_j / inputs.activity_ratio if inputs.normal_mass_kg > 0.0 else 0.0
+    lung_j = energy_j * inputs.artery_shunt_fraction / (1.0 - inputs.artery_shunt_fraction)
+    return PredictiveDoses(
+        tumour_gy=tumour_gy,
+        normal_gy=normal_j / inputs.normal_mass_kg if inputs.normal_mass_kg > 0.0 else 0.0,
+        lung_gy=lung_j / inputs.lung_mass_kg,
+        tumour_gbq=energy_j / gy_kg_per_gbq,
+        normal_gbq=normal_j / gy_kg_per_gbq,
+        lung_gbq=lung_j / gy_kg_per_gbq,
+    )
 
 
 def for_activity(inputs: PredictiveInputs, delivered_gbq: float, gy_kg_per_gbq: float) -> PredictiveDoses:
