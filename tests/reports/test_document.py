@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from opensirt.encoding import to_json
-from opensirt.radioembolisation.treatment.proposal import SCHEMA, VERSION
+from opensirt.radioembolisation.treatment.delivery_calendar import DeliveryCalendar, ProductDelivery
+from opensirt.radioembolisation.treatment.order_tables import order_tables
+from opensirt.radioembolisation.treatment.orders import order
+from opensirt.radioembolisation.treatment.proposal import SCHEMA, VERSION, Cell, PlanTable
 from opensirt.reports import document as d
 from opensirt.reports.numbers import value_text
 from opensirt.reports.plan_content import plan_document
-from opensirt.reports.plan_decision import MOST_TUMOURS
+from opensirt.reports.plan_decision import AGAINST_PLAN, FROM_VIALS, MOST_TUMOURS
+from opensirt.reports.plan_tables import told
 from opensirt.vocabulary.findings import Finding, Severity
+from opensirt.vocabulary.products import GLASS
 from opensirt.vocabulary.provenance import content_sha256
 from reports.plans import CREATED, TABLE_KEYS, flat, inlines, said, shown, small_pictures, small_plan
 
 AMOUNT = re.compile(r"\d[\s\u00a0\u202f]*(?:(?:Gy|GBq|MBq|mL|g|kg|mm)\b|%)(?! interval)")
 """A number with its unit: on the pages before the methods it must be one that is explained."""
 METHODS = "methods"
+CALENDAR = DeliveryCalendar("s", "Europe/London", {"glass": ProductDelivery((0, 1, 2, 3, 4), cut_off_days=7)})
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +115,6 @@ def test_the_decision_page_holds_what_a_person_decides_on(report, plan):
         "CASE-0042",
         "Wed 11 Mar 2026, 10:00 UTC+01:00",
         "1.79",
-        "3 GBq",
         "whole normal liver",
         "50 %",
         "< 1 %",
@@ -134,9 +141,7 @@ def test_tables_of_the_plan_are_shown_with_note_and_literature_and_silent_when_a
     text = said(report)
     for key in TABLE_KEYS:
         assert f"Title of {key}" in text and f"Note of {key}." in text and f"Literature of {key}" in text, key
-    assert "a second reader" in text and "63 % of now" in text
-    from dataclasses import replace
-
+    assert "a second reader" in text and "63 %\u00a0of\u00a0now" in text
     bare = said(plan_document(replace(plan, tables=(), budgets=()), small_pictures()))
     assert "Title of" not in bare and "a second reader" not in bare
     assert "contour (liver)" in bare  # the budget of the activities still stands
@@ -159,3 +164,52 @@ def test_a_plan_without_anything_to_weigh_says_so():
 def test_notes_alone_are_counted():
     notes = tuple(Finding(f"a.{n}", Severity.NOTE, f"remark {n}") for n in range(2))
     assert "2 notes" in said(plan_document(small_plan(findings=notes), small_pictures()))
+
+
+def _page(plan) -> str:
+    return "".join(
+        i.text
+        for block in flat([plan_document(plan, small_pictures()).blocks[0]])
+        for i in inlines(block)
+        if isinstance(i, d.Run | d.Shown)
+    )
+
+
+def test_without_an_order_the_best_single_vial_stands_on_the_decision_page(plan):
+    text = _page(replace(plan, tables=()))
+    assert "3 GBq, calibrated Sun 08 Mar, 12:00 UTC−04:00; −17" in text
+    assert "20 GBq" not in text
+    assert "see Vials and order" in _page(plan)  # an order whose columns are unknown is not read wrongly
+
+
+def test_with_an_order_the_decision_page_says_what_the_order_says(plan):
+    """One vial alone would be another answer than the order's: both pages must say the same."""
+    tables = order_tables(order(GLASS, {"right": 2.4, "left": 1.1}, datetime(2026, 3, 11, 9, 0, tzinfo=UTC), CALENDAR))
+    vials, injections = tables
+    text = _page(replace(plan, tables=tables))
+    for row in injections.rows:
+        assert f"{row[injections.columns.index(FROM_VIALS)].text} GBq" in text
+        assert row[injections.columns.index(AGAINST_PLAN)].text.replace("-", "−").replace(" %", "\u00a0%") in text
+    for row in vials.rows:
+        assert f"{row[0].text}: {row[1].text} GBq of {row[2].text[:15]}" in text
+
+
+def test_a_wide_table_is_cut_into_sheets_that_repeat_the_first_column(plan):
+    columns = ("delay, h", *(f"tumour.T{n % 2 + 1}, Gy {n}" for n in range(20)))
+    rows = tuple(tuple(Cell(f"{row * 100 + n}.5 %") for n in range(21)) for row in range(3))
+    report = plan_document(replace(plan, tables=(PlanTable("schedule", "Wide", columns, rows),)), small_pictures())
+    sheets = [b for b in flat(report.blocks) if isinstance(b, d.Table) and b.columns[0].title == (d.Run("Delay, h"),)]
+    assert len(sheets) >= 2
+    titles = [c.title[0].text for sheet in sheets for c in sheet.columns if c.title[0].text != "Delay, h"]
+    assert titles == [f"Tumour T{n % 2 + 1}, Gy {n}" for n in range(20)]
+    for sheet in sheets:
+        assert [row[0][0].text for row in sheet.rows] == ["0.5\u00a0%", "100.5\u00a0%", "200.5\u00a0%"]
+    assert max(len(s.columns) for s in sheets) - min(len(s.columns) for s in sheets) <= 2  # of like width
+
+
+def test_structures_stand_by_their_names_and_minus_is_a_minus():
+    labels = {"normal_liver.right": "normal liver, right", "tumour.T1": "tumour T1", "liver": "another"}
+    assert (
+        told("normal_liver.right at -3.5 % of liver, tumour.T1, e.g. 2026-03-01", labels)
+        == "normal liver, right at −3.5\u00a0% of liver, tumour T1, e.g. 2026-03-01"
+    )

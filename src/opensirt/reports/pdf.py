@@ -12,6 +12,7 @@ from PIL import Image as PictureFile
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
+from reportlab.pdfbase.pdfmetrics import stringWidth
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import (
     BaseDocTemplate,
@@ -59,10 +60,11 @@ SCALES = (0.999, 0.96, 0.92, 0.88, 0.84, 0.8)
 SYNTHETIC = "SYNTHETIC – NOT A PATIENT"
 _LEAST_BELOW_HEADING = 34 * mm
 """Room without which a heading begins on the next page."""
-_NARROW = 25 * mm
+_HEADING = 10 * mm
+_NARROW = 31 * mm
 """Columns narrower than this show a number's interval below it."""
-_LONG_WORD = 14
-"""Letters beyond which a word of a column's head may break at its hyphen."""
+_CELL_PADDING = 6.0
+"""Points left and right of a cell's text, together."""
 _KEPT_WHOLE = 12
 """Rows up to which a table is not torn apart."""
 _CHART, _SECOND_CHART = 262.0, 205.0
@@ -196,8 +198,9 @@ def _story(blocks: Sequence[AnyBlock], page: _Page) -> list[Flowable]:
         flow = render(block, page)
         if waiting and flow and isinstance(flow[0], KeepTogether):
             flow = [KeepTogether([*waiting, *flow[0]._content]), *flow[1:]]
-        elif waiting:
-            flow = [CondPageBreak(_LEAST_BELOW_HEADING), *waiting, *flow]
+        elif waiting and flow:
+            flow = flow[1:] if isinstance(flow[0], CondPageBreak) else flow  # else it could part the heading from its table
+            flow = [CondPageBreak(_LEAST_BELOW_HEADING + _HEADING * len(waiting)), *waiting, *flow]
         story += flow
         waiting = []
     return [*story, *waiting]
@@ -219,12 +222,15 @@ def _table(block: Table, page: _Page) -> list[Flowable]:
     cells: list[list[Any]] = []
     headed = any(column.title for column in block.columns)
     if headed:
-        cells.append([page.text(_breakable(c.title), style.head_right if c.right else style.head) for c in block.columns])
+        heads = zip(block.columns, widths, strict=True)
+        cells.append(
+            [page.text(_breakable(c.title, w, style.head.fontSize), style.head_right if c.right else style.head) for c, w in heads]
+        )
     for place, row in enumerate(block.rows):
         line: list[Any] = []
         for words, column, width in zip(row, block.columns, widths, strict=True):
             set_back = tuple(Run(i.text, Tone.SOFT) if isinstance(i, Run) else i for i in words) if place in block.quiet else words
-            picture = parts.drawn_cell(words, width - 6.0, style.scale)
+            picture = parts.drawn_cell(words, width - _CELL_PADDING, style.scale)
             stacked = width < _NARROW and not column.right
             line.append(picture or page.text(set_back, right if column.right else left, stacked=stacked))
         cells.append(line)
@@ -232,20 +238,20 @@ def _table(block: Table, page: _Page) -> list[Flowable]:
         return [page.text((Run("None."),), style.small)]
     grid = Grid(cells, widths, repeatRows=1 if headed else 0, style=_table_style(headed, style.scale, block.dense), hAlign="LEFT")
     above = [page.text(block.caption, style.small)] if block.caption else []
-    below = [*([page.text(block.below, style.small)] if block.below else []), Spacer(1, 4.0 * style.scale)]
+    below = [*([Spacer(1, 2.0), page.text(block.below, style.small)] if block.below else []), Spacer(1, 4.0 * style.scale)]
     if len(block.rows) <= _KEPT_WHOLE and style.scale == 1.0:
         return [KeepTogether([*above, grid, *below])]
     return [CondPageBreak(_LEAST_BELOW_HEADING), *above, grid, *below]
 
 
-def _breakable(title: Words) -> Words:
-    """A column's head whose long hyphenated words may break at the hyphen."""
-    return tuple(
-        Run(" ".join(w.replace("-", "- ") if len(w) > _LONG_WORD else w for w in i.text.split()), i.tone)
-        if isinstance(i, Run)
-        else i
-        for i in title
-    )
+def _breakable(title: Words, width: float, size: float) -> Words:
+    """A column's head whose words may break at their last hyphen where they are wider than the column."""
+
+    def broken(word: str) -> str:
+        head, hyphen, tail = word.rpartition("-")
+        return f"{head}- {tail}" if hyphen and stringWidth(word, parts.REGULAR, size) > width - _CELL_PADDING else word
+
+    return tuple(Run(" ".join(broken(w) for w in i.text.split(" ")), i.tone) if isinstance(i, Run) else i for i in title)
 
 
 def _table_style(headed: bool, scale: float, dense: bool) -> list[tuple[Any, ...]]:

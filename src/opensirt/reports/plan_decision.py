@@ -22,10 +22,14 @@ from opensirt.reports.document import (
 )
 from opensirt.reports.explanations import NOTHING, Explanations, chance_text
 from opensirt.reports.numbers import instant_text, signed_percent
+from opensirt.reports.plan_tables import table_entry, told
 from opensirt.vocabulary.findings import Finding, Severity
 
 SCOPE = "Research and audit software: it computes, explains and warns; a person decides and signs."
 ROLES = ("Dosimetry prepared by", "Dosimetry checked by (second person)", "Findings weighed, activity prescribed by")
+VIAL, AT_CALIBRATION = "vial", "activity at calibration, GBq"
+FROM_VIALS, AGAINST_PLAN = "from vials, GBq", "against plan"
+"""Heads of the columns of the plan's tables of the order that the decision page repeats."""
 MOST_TUMOURS = 6
 """Tumours listed one by one on the decision page; of more, the three least and the three most dosed stand for all."""
 _ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTE: 2}
@@ -69,6 +73,7 @@ def decision_page(plan: PlanProposal, findings: Sequence[Finding], why: Explanat
         Heading(2, "What is proposed", "decide"),
         Paragraph(words(plan.intent)),
         injections,
+        *_order_line(plan, why),
         Paragraph(instant),
         Heading(2, "Doses against limits and targets", "limits"),
         _doses(plan, why),
@@ -119,15 +124,48 @@ def best_vial(vials: Sequence[VialOption], territory: str) -> tuple[int, VialOpt
 
 
 def _vial_words(plan: PlanProposal, injection: InjectionProposal, why: Explanations) -> Words:
+    if any(table.key == "order" for table in plan.tables):
+        return _ordered_words(plan, injection.territory, why)
     found = best_vial(plan.vials, injection.territory)
     if found is None:
-        ordered = any(table.key == "order" for table in plan.tables)
-        return words("see Order" if ordered else "no listed vial fits" if plan.vials else "none listed for this product")
+        return words("no listed vial fits" if plan.vials else "none listed for this product")
     place, vial = found
     entry = why.vial(vial, place)
     size = Shown(f"{vial.size_gbq:g} GBq", entry, strong=True, marked=False)
     calibrated = f", calibrated {instant_text(vial.calibrated_at, year=False)}; "
     return (size, Run(calibrated), Shown(signed_percent(vial.relative_excess), entry), Run(" against plan"))
+
+
+def _ordered_words(plan: PlanProposal, territory: str, why: Explanations) -> Words:
+    """What the order gives an injection: read from the plan's own table of the order, so that both pages say the same."""
+    for place, table in enumerate(plan.tables):
+        if table.key != "order_injections" or not {FROM_VIALS, AGAINST_PLAN} <= set(table.columns):
+            continue
+        from_vials, against = table.columns.index(FROM_VIALS), table.columns.index(AGAINST_PLAN)
+        for row in table.rows:
+            if row[0].text == territory:
+                entry = table_entry(table, place, why)
+                against_plan = Shown(told(row[against].text, {}), entry)
+                return (
+                    Shown(f"{row[from_vials].text} GBq", entry, strong=True, marked=False),
+                    Run("; "),
+                    against_plan,
+                    Run(" against plan"),
+                )
+    return words("see Vials and order")
+
+
+def _order_line(plan: PlanProposal, why: Explanations) -> tuple[Block, ...]:
+    """The vials to order in one line, from the plan's own table of the order."""
+    for place, table in enumerate(plan.tables):
+        if table.key == "order" and table.columns[:2] == (VIAL, AT_CALIBRATION):
+            entry = table_entry(table, place, why)
+            line: list[Inline] = [Run("Vials to order: ", Tone.STRONG)]
+            for row in table.rows:
+                vial = f"{row[0].text}: {row[1].text} GBq of {told(row[2].text, {})}"
+                line += [Shown(vial, entry, marked=row is table.rows[-1]), Run("; " if row is not table.rows[-1] else ".")]
+            return (Paragraph(tuple(line), small=True),)
+    return ()
 
 
 def _doses(plan: PlanProposal, why: Explanations) -> Table:

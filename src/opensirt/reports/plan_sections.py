@@ -234,13 +234,13 @@ def _first_shares(plan: PlanProposal, budgets: Sequence[UncertaintyBudget], why:
     """Of every further number its largest source only; all sources stand in its entry."""
     columns = (
         Column(words("Number"), 3.0), Column(words("Value (90 % interval)"), 1.9), Column(words("Largest source"), 1.8),
-        Column(words("Share"), 0.8, right=True), Column(words("Interval if halved"), 1.1, right=True), Column(words("What would shrink it"), 2.6),
+        Column(words("Share"), 0.8, right=True), Column(words("Interval if halved"), 1.3, right=True), Column(words("What would shrink it"), 2.4),
     )  # fmt: skip
     rows = tuple(
         (
             words(plan.number(b.number_key).label), (why.shown(b.number_key),), words(b.shares[0].label or source_words(b.shares[0].source)),
             (Shown(f"{PERCENT * b.shares[0].variance_fraction:.0f} %", b.number_key, marked=False),),
-            (Shown(f"{PERCENT * b.shares[0].halved_interval_fraction:.0f} % of now", b.number_key, marked=False),), words(b.shares[0].remedy),
+            (Shown(f"{PERCENT * b.shares[0].halved_interval_fraction:.0f} %\u00a0of\u00a0now", b.number_key, marked=False),), words(b.shares[0].remedy),
         )
         for b in budgets
     )  # fmt: skip
@@ -261,7 +261,7 @@ def _budget_table(plan: PlanProposal, one: UncertaintyBudget, why: Explanations)
         (
             words(share.label or source_words(share.source)), (Bar(share.variance_fraction),),
             (Shown(f"{PERCENT * share.variance_fraction:.0f} %", one.number_key, marked=False),),
-            (Shown(f"{PERCENT * share.halved_interval_fraction:.0f} % of now", one.number_key, marked=False),), words(share.remedy),
+            (Shown(f"{PERCENT * share.halved_interval_fraction:.0f} %\u00a0of\u00a0now", one.number_key, marked=False),), words(share.remedy),
         )
         for share in one.shares[:SHARES_DRAWN]
     )  # fmt: skip

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from opensirt.radioembolisation.treatment.proposal import Cell, PlanProposal, PlanTable
 from opensirt.reports.document import AnyBlock, Column, Entry, Heading, Inline, Run, Shown, Table, Tone, Words
 from opensirt.reports.explanations import NOTHING, Explanations
-from opensirt.reports.numbers import interval_text, value_text
+from opensirt.reports.numbers import MINUS, interval_text, value_text
 
-_NUMBER = re.compile(r"[<>≤≥~]?\s*[+−-]?\d")
-_SHORTEST, _LONGEST = 6, 44
-"""Characters between which the widest cell of a column counts towards its width."""
-_MANY_COLUMNS = 6
-_LETTERS = 1.4
-"""Room for a word of a head, in letters of the wide sort."""
+_NUMBER = re.compile(r"[<>≤≥~×]?\s*[+−-]?\d")
+_KEY = re.compile(r"[a-z]+(?:_[a-z]+)*(?:\.[\w-]+)*")
+_HYPHEN_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
+_SHORTEST, _LONGEST = 5.0, 44.0
+"""Letters between which the longest text of a column counts towards its width."""
+_LETTERS_ACROSS = 112.0
+"""Letters of small type that stand side by side on paper, the room between columns counted."""
+_GAP, _WIDER = 1.8, 1.1
+"""Letters of room beside a column; room for a word that may hold wide letters."""
+_SHORT_TEXT = 16
 
 
 def tables_named(plan: PlanProposal, keys: Sequence[str], why: Explanations) -> list[AnyBlock]:
     """Blocks of the plan's tables of those keys, in the order of the plan; nothing where it has none.
 
-    Numbers of the plan keep their own entries; numbers that stand as text are explained by one entry for the whole table.
+    Numbers of the plan keep their own entries; numbers that stand as text are explained by one entry for the whole table. A table
+    too wide for paper is cut into several that repeat its first column.
     """
     blocks: list[AnyBlock] = []
     for place, table in enumerate(plan.tables):
@@ -30,23 +36,8 @@ def tables_named(plan: PlanProposal, keys: Sequence[str], why: Explanations) -> 
     return blocks
 
 
-def _blocks(plan: PlanProposal, table: PlanTable, place: int, why: Explanations) -> list[AnyBlock]:
-    anchor = f"t-{place}-{''.join(c if c.isalnum() and c.isascii() else '-' for c in table.key)}"
-    entry = _table_entry(table, place, why)
-    caption: list[Inline] = [Shown("Numbers without an entry of their own", entry), Run(". ")] if entry else []
-    if table.note:
-        caption.append(Run(table.note))
-    widths = _widths(plan, table)
-    columns = tuple(
-        Column((Run(title),), width, _is_numeric(table, n))
-        for n, (title, width) in enumerate(zip(table.columns, widths, strict=True))
-    )
-    rows = tuple(tuple(_cell(cell, entry, why) for cell in row) for row in table.rows)
-    below: Words = (Run(f"Literature: {'; '.join(table.sources)}.", Tone.SOFT),) if table.sources else ()
-    return [Heading(3, table.title, anchor), Table(columns, rows, tuple(caption), dense=True, below=below)]
-
-
-def _table_entry(table: PlanTable, place: int, why: Explanations) -> str:
+def table_entry(table: PlanTable, place: int, why: Explanations) -> str:
+    """Key of the entry for the numbers that stand as text in a table; empty where there is none."""
     texts = [cell.text for row in table.rows for cell in row if cell.text and not cell.number_key]
     if not any(_NUMBER.match(text) for text in texts):
         return ""
@@ -57,29 +48,101 @@ def _table_entry(table: PlanTable, place: int, why: Explanations) -> str:
     )
 
 
-def _cell(cell: Cell, entry: str, why: Explanations) -> Words:
+def told(text: str, labels: Mapping[str, str]) -> str:
+    """Text of a table for people: structures by their labels, a true minus."""
+
+    def label(found: re.Match[str]) -> str:
+        key = found.group()
+        return labels.get(key, key) if "." in key or "_" in key else key
+
+    return _HYPHEN_MINUS.sub(MINUS, _KEY.sub(label, text)).replace(" %", "\u00a0%")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The columns of a table that stand side by side on one sheet, by their places."""
+
+    places: tuple[int, ...]
+    widths: tuple[float, ...]
+
+
+def _blocks(plan: PlanProposal, table: PlanTable, place: int, why: Explanations) -> list[AnyBlock]:
+    labels = {structure.key: structure.label for structure in plan.structures}
+    anchor = f"t-{place}-{''.join(c if c.isalnum() and c.isascii() else '-' for c in table.key)}"
+    entry = table_entry(table, place, why)
+    caption: list[Inline] = [Shown("Numbers without an entry of their own", entry), Run(". ")] if entry else []
+    if table.note:
+        caption.append(Run(_capital(told(table.note, labels))))
+    below: Words = (Run(f"Literature: {'; '.join(table.sources)}.", Tone.SOFT),) if table.sources else ()
+    blocks: list[AnyBlock] = [Heading(3, table.title, anchor)]
+    parts = _parts(plan, table, labels)
+    for number, part in enumerate(parts, start=1):
+        columns = tuple(
+            Column((Run(_capital(told(table.columns[n], labels))),), width, _is_numeric(table, n))
+            for n, width in zip(part.places, part.widths, strict=True)
+        )
+        rows = tuple(tuple(_cell(row[n], entry, labels, why) for n in part.places) for row in table.rows)
+        above: Words = tuple(caption) if number == 1 else (Run(f"{table.title}, continued", Tone.SOFT),)
+        blocks.append(Table(columns, rows, above, dense=True, below=below if number == len(parts) else ()))
+    return blocks
+
+
+def _capital(text: str) -> str:
+    """The first word with a capital unless it is a symbol such as gEUD."""
+    first = text.split(" ", 1)[0]
+    return text[:1].upper() + text[1:] if first.islower() and len(first) > 1 else text
+
+
+def _cell(cell: Cell, entry: str, labels: Mapping[str, str], why: Explanations) -> Words:
     if cell.number_key:
         return (why.shown(cell.number_key),)
     if not cell.text:
         return (NOTHING,)
-    return (Shown(cell.text, entry, marked=False),) if entry and _NUMBER.match(cell.text) else (Run(cell.text),)
+    text = told(cell.text, labels)
+    return (Shown(text, entry, marked=False),) if entry and _NUMBER.match(cell.text) else (Run(text),)
 
 
 def _is_numeric(table: PlanTable, column: int) -> bool:
     """Whether a column is set flush right: all of it short numbers that stand as text."""
     texts = [row[column].text for row in table.rows if row[column].text]
     keys = [row[column].number_key for row in table.rows if row[column].number_key]
-    return bool(texts) and not keys and all(_NUMBER.match(text) and len(text) <= 14 for text in texts)
+    return bool(texts) and not keys and all(_NUMBER.match(text) and len(text) <= _SHORT_TEXT for text in texts)
 
 
-def _widths(plan: PlanProposal, table: PlanTable) -> tuple[float, ...]:
-    known = {number.key: f"{value_text(number)} ({interval_text(number)})" for number in plan.numbers}
-    longest = _LONGEST if len(table.columns) <= _MANY_COLUMNS else _LONGEST // 2
-    widths = []
+def _parts(plan: PlanProposal, table: PlanTable, labels: Mapping[str, str]) -> tuple[_Part, ...]:
+    """Columns in as many sheets as paper needs: no word is broken, the first column stands on every sheet."""
+    known = {number.key: (f"{value_text(number)}\u00a0[99]", f"({interval_text(number)})") for number in plan.numbers}
+    least, wanted = [], []
     for n, title in enumerate(table.columns):
-        lengths: list[float] = [len(row[n].text or known.get(row[n].number_key, "")) for row in table.rows]
-        words: list[float] = [len(word) for row in table.rows for word in row[n].text.split()] + [
-            _LETTERS * len(word) for word in title.split()
-        ]
-        widths.append(float(min(max(_SHORTEST, *words, *lengths, 1), longest)))
-    return tuple(widths)
+        texts = [told(row[n].text, labels) for row in table.rows if row[n].text]
+        pairs = [known[row[n].number_key] for row in table.rows if row[n].number_key in known]
+        words = [w for text in (told(title, labels), *texts) for w in text.split(" ")] + [w for pair in pairs for w in pair]
+        lengths = [len(text) for text in texts] + [len(" ".join(pair)) for pair in pairs]
+        least.append(max(_SHORTEST, _WIDER * max((len(w) for w in words), default=0)) + _GAP)
+        wanted.append(max(least[-1], min(max(lengths, default=0), _LONGEST) + _GAP))
+    across = _LETTERS_ACROSS
+    parts = _cut(least, across)
+    while len(_cut(least, 0.95 * across)) == len(parts) > 1:  # sheets of like width rather than a full one and a rest
+        across *= 0.95
+        parts = _cut(least, across)
+    return tuple(_Part(tuple(part), _shared(part, least, wanted)) for part in parts)
+
+
+def _cut(least: Sequence[float], across: float) -> list[list[int]]:
+    """Columns by their places, sheet by sheet: as many as fit ``across`` beside the first."""
+    parts: list[list[int]] = [[]]
+    for n, width in enumerate(least):
+        if len(parts[-1]) > 1 and sum(least[m] for m in parts[-1]) + width > across:
+            parts.append([0])
+        parts[-1].append(n)
+    return parts
+
+
+def _shared(part: Sequence[int], least: Sequence[float], wanted: Sequence[float]) -> tuple[float, ...]:
+    """Widths of the columns of one sheet: what each needs at least, the rest by what each would like."""
+    spare = max(_LETTERS_ACROSS - sum(least[n] for n in part), 0.0)
+    more = [wanted[n] - least[n] for n in part]
+    total = sum(more)
+    if total <= 0.0:
+        return tuple(least[n] for n in part)
+    return tuple(least[n] + more[place] * min(1.0, spare / total) for place, n in enumerate(part))
