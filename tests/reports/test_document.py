@@ -14,10 +14,9 @@ from opensirt.radioembolisation.treatment.order_tables import order_tables
 from opensirt.radioembolisation.treatment.orders import order
 from opensirt.radioembolisation.treatment.proposal import SCHEMA, VERSION, Cell, PlanTable
 from opensirt.reports import document as d
-from opensirt.reports.numbers import value_text
+from opensirt.reports.numbers import told, value_text
 from opensirt.reports.plan_content import plan_document
 from opensirt.reports.plan_decision import AGAINST_PLAN, FROM_VIALS, MOST_TUMOURS
-from opensirt.reports.plan_tables import told
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.products import GLASS
 from opensirt.vocabulary.provenance import content_sha256

@@ -16,6 +16,7 @@ from opensirt.reports.numbers import (
     plain,
     signed_percent,
     source_words,
+    told,
     value_text,
     with_unit,
 )
@@ -49,7 +50,7 @@ def anchor_of(key: str) -> str:
     return "n-" + "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in key)
 
 
-def entry_of(number: ReportedNumber, roles: Mapping[str, str]) -> Entry:
+def entry_of(number: ReportedNumber, roles: Mapping[str, str], labels: Mapping[str, str]) -> Entry:
     """What explains a number of the plan; its places in the lists are filled in later."""
     lines = tuple(
         BudgetLine(source_words(source), with_unit(f"{contribution:+.3g}".replace("-", MINUS), number.unit), share)
@@ -60,7 +61,7 @@ def entry_of(number: ReportedNumber, roles: Mapping[str, str]) -> Entry:
         unit = "" if number.unit in ("", "1") else f" {number.unit}"
         spread = f"{_SHAPES[number.shape]}; standard uncertainty {number.measured.standard_uncertainty:.3g}{unit}"
     return Entry(
-        number.key, 0, anchor_of(number.key), number.label, value_text(number), interval_text(number), spread, number.formula,
+        number.key, 0, anchor_of(number.key), told(number.label, labels), value_text(number), interval_text(number), spread, number.formula,
         number.method, 0, number.method_version, number.inputs, (), lines, number.sources, tuple((roles.get(digest, ""), digest) for digest in number.input_sha256),
     )  # fmt: skip
 
@@ -71,6 +72,7 @@ class Explanations:
     def __init__(self, plan: PlanProposal) -> None:
         self._plan = plan
         self._numbers = {number.key: number for number in plan.numbers}
+        self._labels = {structure.key: structure.label for structure in plan.structures}
         self._roles = {digest: role for role, digest in plan.input_sha256}
         self._activity_keys = {injection.territory: injection.activity_key for injection in plan.injections}
         self._entries: dict[str, Entry] = {}
@@ -91,6 +93,10 @@ class Explanations:
         self._entries[entry.key] = replace(entry, number=number, constants=known, method_number=place)
         return entry.key
 
+    def label(self, key: str) -> str:
+        """What a number of the plan is called, its structure by its label."""
+        return told(self._numbers[key].label, self._labels)
+
     def number(self, key: str) -> int:
         """The place of an entry in the appendix."""
         return self._entries[key].number
@@ -100,7 +106,7 @@ class Explanations:
         number = self._numbers.get(key)
         if number is None:
             return NOTHING
-        self.add(entry_of(number, self._roles), number.constants)
+        self.add(entry_of(number, self._roles, self._labels), number.constants)
         measured = number.measured
         text = value_text(number) if unit else plain(measured.value, decimals_for(measured.value, measured.standard_uncertainty))
         return Shown(text, key, interval_text(number) if interval else "", strong)
@@ -110,7 +116,7 @@ class Explanations:
         number = self._numbers[check.number_key]
         self.shown(check.number_key)
         inputs = (
-            Input("D", value_text(number), "", f"entry {self.number(check.number_key)}: {number.label}"),
+            Input("D", value_text(number), "", f"entry {self.number(check.number_key)}: {self.label(number.key)}"),
             Input("u", f"{number.measured.standard_uncertainty:.3g}", number.unit, "the same entry"),
             Input(check.role, f"{check.value_gy:g}", "Gy", f"{check.source} [{check.mark}]"),
         )
@@ -191,7 +197,7 @@ class Explanations:
     def rest(self) -> None:
         """Number what the plan holds and no page shows: the appendix is whole."""
         for number in self._plan.numbers:
-            self.add(entry_of(number, self._roles), number.constants)
+            self.add(entry_of(number, self._roles, self._labels), number.constants)
 
     @property
     def entries(self) -> tuple[Entry, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from opensirt.vocabulary.provenance import ReportedNumber
@@ -13,6 +15,8 @@ MINUS = "\u2212"
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 """Written out, so that no computer's locale changes the bytes of a report."""
+_KEY = re.compile(r"[a-z]+(?:_[a-z]+)*(?:\.[\w-]+)*")
+_HYPHEN_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
 
 
 def decimals_for(value: float, uncertainty: float) -> int:
@@ -90,3 +94,13 @@ def source_words(source: str) -> str:
     head, _, tail = source.partition(".")
     words = head.replace("_", " ")
     return f"{words} ({tail.replace('.', ' ').replace('_', ' ')})" if tail else words
+
+
+def told(text: str, labels: Mapping[str, str]) -> str:
+    """Text for people: structures by their labels in place of their keys, a true minus, no line end before a per cent sign."""
+
+    def label(found: re.Match[str]) -> str:
+        key = found.group()
+        return labels.get(key, key) if "." in key or "_" in key else key
+
+    return _HYPHEN_MINUS.sub(MINUS, _KEY.sub(label, text)).replace(" %", "\u00a0%")

@@ -21,8 +21,8 @@ from opensirt.reports.document import (
     Words,
 )
 from opensirt.reports.explanations import NOTHING, Explanations, chance_text
-from opensirt.reports.numbers import instant_text, signed_percent
-from opensirt.reports.plan_tables import table_entry, told
+from opensirt.reports.numbers import instant_text, signed_percent, told
+from opensirt.reports.plan_tables import table_entry
 from opensirt.vocabulary.findings import Finding, Severity
 
 SCOPE = "Research and audit software: it computes, explains and warns; a person decides and signs."

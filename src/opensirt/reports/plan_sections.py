@@ -207,7 +207,7 @@ def _workup(plan: PlanProposal, why: Explanations) -> list[AnyBlock]:
     for number in plan.numbers:
         if number.key.startswith("workup."):
             largest = source_words(number.measured.largest_contribution)
-            found.append((words(number.label), (why.shown(number.key),), words(largest), words(number.method)))
+            found.append((words(why.label(number.key)), (why.shown(number.key),), words(largest), words(number.method)))
     columns = (
         Column(words("Structure"), 2.6), Column(words("Contour from"), 1.6), Column(words("Volume"), 2.0), Column(words("Mass"), 2.0),
     )  # fmt: skip
@@ -238,7 +238,7 @@ def _first_shares(plan: PlanProposal, budgets: Sequence[UncertaintyBudget], why:
     )  # fmt: skip
     rows = tuple(
         (
-            words(plan.number(b.number_key).label), (why.shown(b.number_key),), words(b.shares[0].label or source_words(b.shares[0].source)),
+            words(why.label(b.number_key)), (why.shown(b.number_key),), words(b.shares[0].label or source_words(b.shares[0].source)),
             (Shown(f"{PERCENT * b.shares[0].variance_fraction:.0f} %", b.number_key, marked=False),),
             (Shown(f"{PERCENT * b.shares[0].halved_interval_fraction:.0f} %\u00a0of\u00a0now", b.number_key, marked=False),), words(b.shares[0].remedy),
         )
@@ -247,9 +247,8 @@ def _first_shares(plan: PlanProposal, budgets: Sequence[UncertaintyBudget], why:
     return Table(columns, rows, words("The largest source of every other number with a budget of its own"), dense=True)
 
 
-def _budget_caption(plan: PlanProposal, key: str, why: Explanations) -> Words:
-    number = plan.number(key)
-    return Run(f"{number.label}: ", Tone.STRONG), why.shown(key)
+def _budget_caption(key: str, why: Explanations) -> Words:
+    return Run(f"{why.label(key)}: ", Tone.STRONG), why.shown(key)
 
 
 def _budget_table(plan: PlanProposal, one: UncertaintyBudget, why: Explanations) -> Table:
@@ -265,7 +264,7 @@ def _budget_table(plan: PlanProposal, one: UncertaintyBudget, why: Explanations)
         )
         for share in one.shares[:SHARES_DRAWN]
     )  # fmt: skip
-    return Table(columns, rows, _budget_caption(plan, one.number_key, why), dense=True)
+    return Table(columns, rows, _budget_caption(one.number_key, why), dense=True)
 
 
 def _plain_budget(plan: PlanProposal, key: str, why: Explanations) -> Table:
@@ -278,4 +277,4 @@ def _plain_budget(plan: PlanProposal, key: str, why: Explanations) -> Table:
         )
         for source, contribution, share in budget(number)[:SHARES_DRAWN]
     )  # fmt: skip
-    return Table(columns, rows, _budget_caption(plan, key, why), dense=True)
+    return Table(columns, rows, _budget_caption(key, why), dense=True)

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from opensirt.radioembolisation.treatment.proposal import Cell, PlanProposal, PlanTable
 from opensirt.reports.document import AnyBlock, Column, Entry, Heading, Inline, Run, Shown, Table, Tone, Words
 from opensirt.reports.explanations import NOTHING, Explanations
-from opensirt.reports.numbers import MINUS, interval_text, value_text
+from opensirt.reports.numbers import interval_text, told, value_text
 
 _NUMBER = re.compile(r"[<>≤≥~×]?\s*[+−-]?\d")
-_KEY = re.compile(r"[a-z]+(?:_[a-z]+)*(?:\.[\w-]+)*")
-_HYPHEN_MINUS = re.compile(r"(?<![\w.])-(?=\d)")
 _SHORTEST, _LONGEST = 5.0, 44.0
 """Letters between which the longest text of a column counts towards its width."""
 _LETTERS_ACROSS = 112.0
@@ -46,16 +44,6 @@ def table_entry(table: PlanTable, place: int, why: Explanations) -> str:
     return why.add(
         Entry(f"table.{place}", 0, f"x-table-{place}", label, "", "", "", formula, table.title, 0, "1", sources=table.sources)
     )
-
-
-def told(text: str, labels: Mapping[str, str]) -> str:
-    """Text of a table for people: structures by their labels, a true minus."""
-
-    def label(found: re.Match[str]) -> str:
-        key = found.group()
-        return labels.get(key, key) if "." in key or "_" in key else key
-
-    return _HYPHEN_MINUS.sub(MINUS, _KEY.sub(label, text)).replace(" %", "\u00a0%")
 
 
 @dataclass(frozen=True)
