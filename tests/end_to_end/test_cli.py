@@ -86,7 +86,7 @@ def test_every_number_of_the_workup_has_its_reasons(journey: Journey):
 
 def test_the_plan_is_a_document_a_report_and_a_dose(journey: Journey):
     out = journey.folder / "plan"
-    assert sorted(path.name for path in out.iterdir()) == ["dose.dcm", "plan.json", "report.html"]
+    assert sorted(path.name for path in out.iterdir()) == ["dose.dcm", "plan.json", "report.html", "report.pdf"]
     text = (out / "plan.json").read_text("utf-8")
     proposal = from_json(text, PlanProposal, SCHEMA, VERSION)
     assert json.loads(text) == journey.plan
@@ -135,9 +135,9 @@ def test_the_case_tells_what_happened(journey: Journey):
     assert findings == ()
     case.verify()
     schemas = [artefact.schema for artefact in events[-1].artefacts]
-    assert schemas == ["opensirt.plan", "opensirt.report", "opensirt.dose"]
+    assert schemas == ["opensirt.plan", "opensirt.report", "opensirt.report", "opensirt.dose"]
     assert json.loads(case.load_artefact(events[-1].artefacts[0])) == journey.plan
-    assert case.load_volume(events[-1].artefacts[2].sha256).sha256 == events[-1].artefacts[2].sha256
+    assert case.load_volume(events[-1].artefacts[-1].sha256).sha256 == events[-1].artefacts[-1].sha256
 
 
 def test_straight_from_dicom_the_numbers_are_the_same(journey: Journey):

@@ -209,10 +209,14 @@ def test_another_patient_is_not_added_to_a_case(case, tmp_path):
     assert _files(case) == before
 
 
-def test_a_product_without_modelled_vials_says_so(case, tmp_path):
-    plan = _plan(case, tmp_path, PlanOptions(treatment_at=AT, product="resin"))
-    assert plan.vials == ()
-    assert "vials.not_modelled" in {finding.code for finding in plan.findings}
+@pytest.mark.parametrize("product", ["glass", "resin", "ho166"])
+def test_every_product_is_ordered(case, tmp_path, product):
+    plan = _plan(case, tmp_path, PlanOptions(treatment_at=AT, product=product, samples=0))
+    tables = {table.key: table for table in plan.tables}
+    assert {row[0].text for row in tables["order_injections"].rows} == {injection.territory for injection in plan.injections}
+    assert len(tables["order"].rows) >= 1
+    assert {"schedule", "models", "radiobiology"} <= tables.keys()
+    assert "dvh_metrics" not in tables  # no draws were asked for
 
 
 @pytest.mark.parametrize("shunt", [1.0, 1.3, -0.02])

@@ -270,9 +270,8 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
 def _vials(
     product: Product, activities: Mapping[str, float], at: datetime, options: PlanOptions
 ) -> tuple[tuple[VialOption, ...], tuple[Finding, ...]]:
-    if product.supply is None:
-        message = f"vials of {product.name} are not modelled yet · order by the manufacturer's procedure"
-        return (), (Finding("vials.not_modelled", Severity.NOTE, message),)
+    if product.supply is None:  # drawn from, or made to order: the order says what is needed
+        return (), ()
     options_found: list[VialOption] = []
     findings = []
     for territory, activity in activities.items():

@@ -11,8 +11,9 @@ import numpy as np
 from opensirt.imaging.tissue import SOFT_TISSUE
 from opensirt.radioembolisation.dosimetry.budget import Budget, budget_of, budget_of_shares
 from opensirt.radioembolisation.dosimetry.disagreement import Disagreement, ModelActivity, compare_models
-from opensirt.radioembolisation.dosimetry.influence import total_dose
-from opensirt.radioembolisation.dosimetry.models.facts import CompartmentFacts, InjectionFacts, Unknown
+from opensirt.radioembolisation.dosimetry.influence import Masses, total_dose
+from opensirt.radioembolisation.dosimetry.injection_facts import Person, injection_facts
+from opensirt.radioembolisation.dosimetry.models.facts import Unknown
 from opensirt.radioembolisation.dosimetry.models.goals import goal_of
 from opensirt.radioembolisation.dosimetry.models.protocol import Prescription
 from opensirt.radioembolisation.dosimetry.radiobiology.structures import plan_radiobiology
@@ -31,7 +32,6 @@ from opensirt.radioembolisation.treatment.order_tables import order_tables, sche
 from opensirt.radioembolisation.treatment.orders import order
 from opensirt.radioembolisation.treatment.proposal import BudgetShare, Cell, PlanTable, UncertaintyBudget
 from opensirt.radioembolisation.treatment.schedule import schedule
-from opensirt.radioembolisation.workup.perfusion import Perfusion
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
@@ -93,57 +93,33 @@ def supplement(planned: Planned, options: PlanOptions, calendar: DeliveryCalenda
 # activity models side by side
 
 
-def _facts(planned: Planned, perfusion: Perfusion, options: PlanOptions) -> InjectionFacts:
-    workup = planned.workup
-    uptake = workup.uptake
-    inside = {c.key: c for c in uptake.compartments if c.territory == perfusion.territory}
-    kinds = {StructureKind.TUMOUR: StructureKind.TUMOUR, StructureKind.NORMAL_LIVER: StructureKind.PERFUSED_NORMAL_LIVER}
-    parts = {key: CompartmentFacts(kinds[c.kind], c.share, c.volume_ml) for key, c in inside.items() if c.kind in kinds}
-    tumours = [c.volume_ml for c in uptake.compartments if c.kind is StructureKind.TUMOUR]
-    normal = [c.volume_ml for c in uptake.compartments if c.kind is StructureKind.NORMAL_LIVER]
-    residual = planned.product.residual_fraction
-    patient = options.patient
-    unmeasured = Unknown("the work-up gives no such number")
-    return InjectionFacts(
-        product=planned.product,
-        constant=planned.constant,
-        density_g_per_ml=Measured(SOFT_TISSUE.value, {"liver_density": SOFT_TISSUE.standard_uncertainty}),
-        perfused_tumour_ml=perfusion.tumour_volume_ml,
-        perfused_normal_ml=perfusion.normal_volume_ml,
-        liver_tumour_ml=_sum(tumours),
-        liver_normal_ml=_sum(normal),
-        tumour_to_normal=unmeasured if perfusion.tumour_to_normal is None else perfusion.tumour_to_normal,
-        lung_shunt_fraction=workup.lung_shunt,
-        lung_mass_kg=workup.scene.lungs_mass.kg,
-        compartments=parts,
-        height_cm=_stated(patient.height_cm, "state the patient's height"),
-        weight_kg=_stated(patient.weight_kg, "state the patient's weight"),
-        residual_fraction=Measured(residual.value, {"residual": residual.standard_uncertainty})
-        if options.residual_fraction is None
-        else Measured(options.residual_fraction),
-    )
-
-
 def _stated(value: float | None, otherwise: str) -> Measured | Unknown:
     return Unknown(otherwise) if value is None else Measured(value)
 
 
-def _sum(values: list[Measured]) -> Measured:
-    contributions: dict[str, float] = {}
-    for value in values:
-        for source, u in value.contributions.items():
-            contributions[source] = contributions.get(source, 0.0) + u
-    return Measured(float(sum(v.value for v in values)), contributions)
-
-
 def _activity_models(planned: Planned, options: PlanOptions) -> Supplement:
     goal = goal_of(planned.rules)
+    workup = planned.workup
+    masses = Masses(SOFT_TISSUE, workup.scene.lungs_mass.kg, planned.constant)
+    residual = planned.product.residual_fraction
+    left = Measured(residual.value, {"residual": residual.standard_uncertainty})
+    person = Person(
+        _stated(options.patient.height_cm, "the patient's height was not stated"),
+        _stated(options.patient.weight_kg, "the patient's weight was not stated"),
+    )
     result = Supplement()
-    for perfusion in planned.workup.perfusions:
+    for perfusion in workup.perfusions:
         if not perfusion.tumours:
             continue
-        found = compare_models(_facts(planned, perfusion, options), goal)
-        result = result.joined(_models_of(perfusion.territory, found))
+        facts = injection_facts(
+            workup.uptake,
+            perfusion.territory,
+            product=planned.product,
+            masses=masses,
+            residual_fraction=left if options.residual_fraction is None else Measured(options.residual_fraction),
+            person=person,
+        )
+        result = result.joined(_models_of(perfusion.territory, compare_models(facts, goal)))
     return result
 
 
@@ -258,7 +234,9 @@ def _metrics(planned: Planned, options: PlanOptions, report: Callable[[float], N
     workup = planned.workup
     headline = next(iter(planned.influences.values()))
     activities = {t: a.value for t, a in planned.plan.activities_gbq.items()}
-    means = {key: total_dose(headline, key, activities) for key in headline.gy_per_gbq}
+    base = planned.influences["count partition, recovered"]  # for liver outside every territory, which no engine is asked for
+    means = {key: total_dose(base, key, activities) for key in base.gy_per_gbq}
+    means |= {key: total_dose(headline, key, activities) for key in headline.gy_per_gbq}
     metrics, structures = _wanted(planned)
     shape = ShapeErrors(contour_mm=options.workup.contour_mm, noise_factor=options.workup.noise_factor)
     nuclide = planned.product.nuclide.name
