@@ -145,3 +145,9 @@ def test_no_file_no_text_no_object(tmp_path: Path):
     with pytest.raises(InconsistentInput):
         site_limits_from_json("[]")
     assert "replaces: a list of objects" in faults_of(replaces={})
+
+
+def test_the_example_of_the_documentation_is_a_file_that_can_be_read():
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "site-limits.md").read_text("utf-8")
+    site = site_limits_from_json(page.split("```json\n")[1].split("```")[0])
+    assert (len(site.changes), len(site.additions)) == (2, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +62,10 @@ NET = place_of("glass.tumour.NET")
             lambda d: d["settings"]["glass"][0].update(name="bilirubin-low"),
             "settings.glass: a list of settings with different names",
         ),
+        (
+            lambda d: d["settings"]["glass"].reverse() or d["settings"]["glass"][0].update(states={"good_function": True}),
+            "settings.glass[0].states",
+        ),
         (lambda d: d["sources"].update(vanroekel=""), "sources: an object of texts"),
         (lambda d: d.update(schema="other"), "schema: 'other'"),
         (lambda d: d.pop("date"), "limits.date: missing"),
@@ -84,3 +89,15 @@ def test_a_key_that_stands_twice_is_refused():
         decode_limits(TEXT.replace('"version": "2"', '"version": "2", "version": "3"'))
     with pytest.raises(InvalidValue, match="not JSON"):
         decode_limits(TEXT[:-5])
+
+
+def test_the_page_shows_every_entry_with_its_value():
+    page = (Path(__file__).parents[2] / "docs" / "methods" / "limits.md").read_text("utf-8")
+    rows = {line.split("|")[1].strip().strip("`"): line.split("|") for line in page.splitlines() if line.startswith("| `")}
+    found = limit_set()
+    assert set(rows) == {entry.key for entry in found.entries}
+    for entry in found.entries:
+        shown = rows[entry.key][4].strip()
+        assert shown.startswith("**none**" if entry.value_gy is None else f"{entry.value_gy:g}")
+        assert all(part in rows[entry.key][5] for part in (*entry.indications, *entry.settings))
+    assert f"set version {found.version}, of {found.date}" in page

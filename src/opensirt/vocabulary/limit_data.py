@@ -259,6 +259,8 @@ def _settings(reader: _Reader, value: Any) -> dict[str, tuple[Setting, ...]]:
             settings.append(Setting(reader.text(record, "name", path), reader.text(record, "about", path), states))
         if not settings or len({setting.name for setting in settings}) < len(settings):
             reader.fault(f"settings.{product}", "a list of settings with different names is expected")
+        elif settings[0].states != ReserveCondition():
+            reader.fault(f"settings.{product}[0].states", "the first setting stands where none is stated: it may state nothing")
         found[str(product)] = tuple(settings)
     return found
 

@@ -141,14 +141,13 @@ def rules_for(
     findings = list(_setting_findings(product, setting, known))
     applying = [entry for entry in limit_set().entries if entry.applies(product, indication, known.name)]
     valued = [entry for entry in applying if entry.value_gy is not None]
-    states = known.states if setting else ReserveCondition()
     rules: list[DoseRule] = []
     for family in _families(entry for entry in valued if entry.enforced):
-        chosen = _choose(family, reserve, states)
+        chosen = _choose(family, reserve, known.states)
         if chosen.entry is not None and chosen.entry.value_gy is not None:
             rules.append(_rule(chosen.entry, chosen.entry.value_gy))
             findings += _analogies(chosen.entry, indication, known.name)
-        findings += _reserve_findings(chosen, states)
+        findings += _reserve_findings(chosen, known.states)
     shown = tuple(_rule(entry, entry.value_gy) for entry in valued if not entry.enforced and entry.value_gy is not None)
     absent = tuple(_absent(entry) for entry in applying if entry.value_gy is None)
     findings += _absent_findings(product, indication, known.name, rules, absent)

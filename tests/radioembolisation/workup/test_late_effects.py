@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -201,3 +202,11 @@ def test_nothing_treated_spares_everything():
         spared_liver(LiverVolumes(Measured(1800.0, {"c": 50.0}), Measured(100.0), Measured(0.0, {"c": 5.0}), Measured(0.0)))
     )
     assert math.isclose(found["spared_fraction"], 1.0)
+
+
+def test_the_page_shows_the_figures():
+    page = (Path(__file__).parents[3] / "docs" / "methods" / "late-effects.md").read_text("utf-8")
+    for figure in SU_FIGURES:
+        interval = figure.interval_90_percent
+        shown = f"{figure.percent:.1f} %" + (f" ({figure.affected}; {interval[0]:.1f}–{interval[1]:.1f} %)" if interval else "")
+        assert shown in page
