@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _light_simulator import Body, simulate  # noqa: E402
 from opensirt.imaging.tissue import SOFT_TISSUE  # noqa: E402
 from opensirt.radioembolisation.dosimetry.dvh import Dvh, dvh_of  # noqa: E402
+from opensirt.radioembolisation.dosimetry.fine_transport import fine_transport_factors, liver_groups  # noqa: E402
 from opensirt.radioembolisation.dosimetry.influence import (  # noqa: E402
     Influence,
     Masses,
@@ -46,7 +47,6 @@ from opensirt.radioembolisation.dosimetry.resampling import (  # noqa: E402
 from opensirt.radioembolisation.dosimetry.voxel import (  # noqa: E402
     combined,
     doses_per_gbq,
-    transport_factors,
     unit_activity,
 )
 from opensirt.radioembolisation.workup.compartments import (  # noqa: E402
@@ -149,35 +149,23 @@ def estimated(body: Body) -> Estimate:
     base = count_partition_influence(uptake, masses, recovered=True)
     activity = unit_activity(image, uptake, uptake.recovered_counts, Y90, datetime(2026, 1, 7, 10, tzinfo=UTC))
     activity = attrs.evolve(activity, lungs=None)  # lung lies apart from liver here: its dose is its own activity's
-    local = doses_per_gbq(activity, image.density, constant, "local", _nothing)
     kernel = doses_per_gbq(activity, image.density, constant, "kernel", _nothing)
     tumours = np.minimum(np.sum([t.fraction for t in image.tumours], axis=0, dtype=np.float32), np.float32(1.0))
     normal = Occupancy(
         np.maximum(image.liver.fraction - tumours, np.float32(0.0)), image.liver.grid, Structure(StructureKind.NORMAL_LIVER)
     )
-    parts = [
-        (f"normal_liver.{t.structure.label}", attrs.evolve(t, fraction=np.minimum(normal.fraction, t.fraction)))
-        for t in image.territories
-    ]
-    regions = tuple(
-        (key, region)
-        for key, region in (("normal_liver", normal), *parts, *((t.structure.key, t) for t in image.tumours))
-        if key in base.gy_per_gbq
-    )
-    factors = transport_factors(kernel, local, image.density, regions)
-    relative = {key: next(iter(kernel.values())).relative_kernel_uncertainty for key, _ in regions}
-    headline = scaled(base, "headline", factors, relative)
+    groups = {key: keys for key, keys in liver_groups(uptake).items() if key in base.gy_per_gbq}
+    factors = fine_transport_factors(image, uptake, base, groups, "Y-90")
+    own = next(iter(kernel.values())).relative_kernel_uncertainty
+    headline = scaled(base, "headline", factors, dict.fromkeys(factors, own))
     whole = attrs.evolve(headline, gy_per_gbq={**headline.gy_per_gbq, "lungs": base.gy_per_gbq["lungs"]})
     plain = partition_influence(uptake, masses)
-    groups = []
-    for compartment in (c for c in uptake.compartments if c.territory):
-        same = [c.key for c in uptake.compartments if (c.territory, c.kind) == (compartment.territory, compartment.kind)]
-        parts_of = [region for key, region in regions if key in same]
-        groups.append(
-            (compartment.key, attrs.evolve(parts_of[0], fraction=np.minimum(np.sum([p.fraction for p in parts_of], axis=0), 1.0)))
-        )
-    of_groups = transport_factors(kernel, local, image.density, groups)
-    own = next(iter(kernel.values())).relative_kernel_uncertainty
+    same = {
+        c.key: tuple(o.key for o in uptake.compartments if (o.territory, o.kind) == (c.territory, c.kind))
+        for c in uptake.compartments
+        if c.territory
+    }
+    of_groups = fine_transport_factors(image, uptake, base, same, "Y-90")
     transported = scaled(plain, "partition, transport", of_groups, dict.fromkeys(of_groups, own))
     return Estimate(image, uptake, whole, plain, transported, combined(kernel, body.given_gbq), normal)
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import ndimage
 
 from opensirt.radioembolisation.dosimetry import _texture as texture
-from opensirt.radioembolisation.dosimetry._fine_liver import fine_liver, sharp
+from opensirt.radioembolisation.dosimetry._fine_liver import fine_liver, fine_masks, sharp
 from opensirt.radioembolisation.dosimetry._pieces import emission_of
 from opensirt.radioembolisation.dosimetry.resampling import (
     UNEVEN,
@@ -182,11 +182,11 @@ def sphere_keeps(radius_mm: float) -> float:
 def test_a_tumour_keeps_of_its_own_dose_what_a_sphere_keeps(known, key: str, radius_mm: float) -> None:
     image, uptake, means, _, _ = known
     emission = emission_of(image, uptake, 1.0)
-    fine = fine_liver(emission.layout, emission.box, emission.spacing, means, "Y-90")
-    box, inside = fine.inside[key]
+    fine = fine_liver(fine_masks(emission.layout, emission.box, emission.spacing), means, "Y-90")
+    box, inside = fine.masks.inside[key]
     own = float(fine.read(key, box)[inside].mean()) / means[key].value
     assert own == pytest.approx(sphere_keeps(radius_mm), rel=SPHERE_TOLERANCE)
-    assert inside.sum() * fine.voxel_ml == pytest.approx(4.0 / 3.0 * math.pi * radius_mm**3 / 1000.0, rel=0.02)
+    assert inside.sum() * fine.masks.voxel_ml == pytest.approx(4.0 / 3.0 * math.pi * radius_mm**3 / 1000.0, rel=0.02)
 
 
 def test_sharp_masks_keep_the_volume() -> None:

@@ -67,8 +67,8 @@ def sharp(occupancy: Float32Array, factors: Sequence[int]) -> BoolArray:
 
 
 @attrs.frozen(eq=False)
-class FineLiver:
-    """Dose per compartment on the finer grid.
+class FineMasks:
+    """Sharp compartments of the liver on the finer grid.
 
     Attributes
     ----------
@@ -77,20 +77,25 @@ class FineLiver:
     spacing : ndarray, shape (3,)
         Of the finer grid, mm.
     inside : mapping of str to (box, ndarray of bool)
-        Each tumour.
-    gy : mapping of str to (box, ndarray)
-        Dose of each compartment; boxes are in finer voxels of the emission's box.
+        Each compartment, in a box (finer voxels of the box that was asked for) that reaches as far as its dose.
     """
 
     factors: tuple[int, int, int]
     spacing: FloatArray
     inside: Mapping[str, tuple[Slices, BoolArray]]
-    gy: Mapping[str, tuple[Slices, Float32Array]]
 
     @property
     def voxel_ml(self) -> float:
         """Volume of a finer voxel."""
         return float(self.spacing.prod()) / MM3_PER_ML
+
+
+@attrs.frozen(eq=False)
+class FineLiver:
+    """Dose per compartment on the finer grid: ``gy[compartment]`` is a box and the dose in it."""
+
+    masks: FineMasks
+    gy: Mapping[str, tuple[Slices, Float32Array]]
 
     def read(self, name: str, box: Slices) -> Float32Array:
         """Dose of a compartment in a box, zero where it gives none."""
@@ -103,14 +108,23 @@ class FineLiver:
             result[here] = values[there]
         return result
 
+    def mean_gy(self, keys: Sequence[str]) -> float:
+        """Mean dose of some compartments together, from all compartments; 0 for none."""
+        held = count = 0.0
+        for key in keys:
+            box, mask = self.masks.inside[key]
+            held += math.fsum(float(self.read(name, box)[mask].sum(dtype=np.float64)) for name in self.gy)
+            count += float(np.count_nonzero(mask))
+        return held / count if count else 0.0
+
 
 def _finer(box: Slices, factors: Sequence[int]) -> Slices:
     cut = [slice(s.start * f, s.stop * f) for s, f in zip(box, factors, strict=True)]
     return cut[0], cut[1], cut[2]
 
 
-def fine_liver(layout: Layout, box: Slices, spacing: FloatArray, means: Mapping[str, Measured], nuclide: str) -> FineLiver:
-    """Sharp compartments of the liver and the dose each gives.
+def fine_masks(layout: Layout, box: Slices, spacing: FloatArray) -> FineMasks:
+    """Sharp compartments of the liver: tumours first, normal liver takes what they leave of the whole.
 
     Parameters
     ----------
@@ -120,8 +134,42 @@ def fine_liver(layout: Layout, box: Slices, spacing: FloatArray, means: Mapping[
         Part of it that holds the liver with a margin.
     spacing : ndarray, shape (3,)
         mm along (k, j, i).
+    """
+    maps = {
+        key: (kind, m[box])
+        for key, kind, m in zip(layout.keys, layout.kinds, layout.maps, strict=True)
+        if kind in (StructureKind.TUMOUR, StructureKind.NORMAL_LIVER) and m[box].any()
+    }
+    factors = tuple(max(1, math.ceil(float(s) / FINE_MM - 1e-6)) for s in spacing)
+    left = sharp(np.minimum(np.sum([m for _, m in maps.values()], axis=0), np.float32(1.0)), factors)
+    inside = {}
+    for key, (kind, occupancy) in maps.items():
+        if kind is StructureKind.TUMOUR:
+            near = box_of(occupancy > 0, REACH_MM, spacing)
+            place, mask = _finer(near, factors), sharp(occupancy[near], factors)
+            inside[key] = (place, mask)
+            left[place] &= ~mask
+    normal = {key: m for key, (kind, m) in maps.items() if kind is StructureKind.NORMAL_LIVER}
+    shares = [ndimage.zoom(m, factors, order=1, mode="nearest", grid_mode=True) for m in normal.values()]
+    for n, (key, occupancy) in enumerate(normal.items()):
+        place = _finer(box_of(occupancy > 0, REACH_MM, spacing), factors)
+        own = left[place].copy()
+        for other, share in enumerate(shares):
+            if other != n:
+                own &= (shares[n][place] > share[place]) if other < n else (shares[n][place] >= share[place])
+        inside[key] = (place, own)
+    return FineMasks((factors[0], factors[1], factors[2]), spacing / factors, inside)
+
+
+def fine_liver(masks: FineMasks, means: Mapping[str, Measured], nuclide: str) -> FineLiver:
+    """The dose that each compartment gives with even uptake, by the kernel of soft tissue.
+
+    Parameters
+    ----------
+    masks : FineMasks
+        Sharp compartments.
     means : mapping of str to Measured
-        Mean dose of every compartment, Gy: stands for its activity per volume.
+        Mean dose of every compartment if all energy stayed where it is emitted, Gy: stands for its activity per volume.
     nuclide : str
         For the kernel.
 
@@ -130,33 +178,10 @@ def fine_liver(layout: Layout, box: Slices, spacing: FloatArray, means: Mapping[
     MissingInput
         If a mean is missing.
     """
-    maps = {
-        key: (kind, m[box])
-        for key, kind, m in zip(layout.keys, layout.kinds, layout.maps, strict=True)
-        if kind in (StructureKind.TUMOUR, StructureKind.NORMAL_LIVER) and m[box].any()
-    }
-    missing = sorted(set(maps) - set(means))
+    missing = sorted(set(masks.inside) - set(means))
     if missing:
         raise MissingInput(f"no mean dose of {', '.join(missing)}", f"given are {', '.join(sorted(means))}", "give every mean")
-    factors = tuple(max(1, math.ceil(float(s) / FINE_MM - 1e-6)) for s in spacing)
-    fine_spacing = spacing / factors
-    whole = sharp(np.minimum(np.sum([m for _, m in maps.values()], axis=0), np.float32(1.0)), factors)
-    left, inside, sources = whole.copy(), {}, {}
-    for key, (kind, occupancy) in maps.items():
-        if kind is StructureKind.TUMOUR:
-            near = box_of(occupancy > 0, REACH_MM, spacing)
-            place, mask = _finer(near, factors), sharp(occupancy[near], factors)
-            inside[key] = (place, mask)
-            left[place] &= ~mask
-            sources[key] = (place, mask)
-    normal = {key: m for key, (kind, m) in maps.items() if kind is StructureKind.NORMAL_LIVER}
-    if normal:
-        shares = [ndimage.zoom(m, factors, order=1, mode="nearest", grid_mode=True) for m in normal.values()]
-        first = np.argmax(shares, axis=0)
-        for n, (key, occupancy) in enumerate(normal.items()):
-            place = _finer(box_of(occupancy > 0, REACH_MM, spacing), factors)
-            sources[key] = (place, (left & (first == n))[place])
-    kernel = kernel_fraction(nuclide, fine_spacing)
-    spread = each(lambda key: convolved(sources[key][1] * np.float32(max(means[key].value, 0.0)), kernel), sources)
-    gy = {key: (sources[key][0], values) for key, values in zip(sources, spread, strict=True)}
-    return FineLiver((factors[0], factors[1], factors[2]), fine_spacing, inside, gy)
+    kernel = kernel_fraction(nuclide, masks.spacing)
+    active = [key for key in masks.inside if means[key].value > 0.0]
+    spread = each(lambda key: convolved(masks.inside[key][1] * np.float32(means[key].value), kernel), active)
+    return FineLiver(masks, {key: (masks.inside[key][0], values) for key, values in zip(active, spread, strict=True)})

@@ -59,6 +59,8 @@ class Piece:
         Positions along (k, j, i), for fields that vary over the surface.
     texture : str
         Class of its unevenness: ``"tumour"``, ``"liver"``, or empty where only the mean is resampled.
+    scale : float
+        Stated mean over the mean of the dose map, for a structure that is resampled on the map.
     field : TextureField or None
         Unevenness.
     corners : tuple of ndarray
@@ -75,6 +77,7 @@ class Piece:
     at: FloatArray
     place_mm: Float32Array
     texture: str
+    scale: float = 1.0
     field: TextureField | None = None
     corners: tuple[npt.NDArray[np.int64], Float32Array] = (np.zeros((0, 0), np.int64), np.zeros((0, 0), np.float32))
 
@@ -83,8 +86,10 @@ class Piece:
         """Mean dose as laid out."""
         return float(np.sum(self.volume_ml * self.gy.sum(axis=0)) / self.volume_ml.sum())
 
-    def scaled_to(self, stated_gy: float) -> Piece:
+    def scaled_to(self, stated_gy: float, map_gy: float) -> Piece:
         """The same shape with a stated mean: what is planned with stays what is shown."""
+        if not self.texture:
+            return attrs.evolve(self, scale=stated_gy / map_gy if map_gy > 0.0 else 1.0)
         mean_gy = self.mean_gy
         return attrs.evolve(self, gy=self.gy * np.float32(stated_gy / mean_gy)) if mean_gy > 0.0 else self
 
@@ -234,17 +239,17 @@ def _positions(inside: BoolArray, start: Sequence[int], factors: Sequence[int]) 
 
 def tumour_piece(key: str, emission: Emission, fine: FineLiver, shift: Sequence[Measured], contour_mm: float) -> Piece:
     """A tumour on the finer grid: its own dose and that of what surrounds it."""
-    box, inside = fine.inside[key]
+    box, inside = fine.masks.inside[key]
     names, rows = [], []
     for name in fine.gy:
         row = fine.read(name, box)[inside]
         if name == key or float(row.max()) > 0.0:
             names.append(name)
             rows.append(row)
-    outward = np.array([g[inside] for g in _outward(inside, fine.spacing)])
-    at = _positions(inside, [s.start for s in box], fine.factors)
+    outward = np.array([g[inside] for g in _outward(inside, fine.masks.spacing)])
+    at = _positions(inside, [s.start for s in box], fine.masks.factors)
     scored, patterns, edge = _patterns(emission, at, outward, (f"contour.{key}", contour_mm), shift)
-    ml = np.full(at.shape[1], fine.voxel_ml)
+    ml = np.full(at.shape[1], fine.masks.voxel_ml)
     place = np.asarray(at * emission.spacing[:, None], dtype=np.float32)
     return Piece(key, ml, tuple(names), np.array(rows), scored, patterns, edge, at, place, "tumour")
 
@@ -254,9 +259,9 @@ def liver_piece(
 ) -> Piece:
     """A region of the liver by voxels of the working grid; each stands for that part of it which lies in the region."""
     box = box_of(region.fraction[emission.box] > 0, 0.0, emission.spacing)
-    inside = sharp(region.fraction[emission.box][box], fine.factors)
-    place = tuple(slice(s.start * f, s.stop * f) for s, f in zip(box, fine.factors, strict=True))
-    shape = [n for s, f in zip(box, fine.factors, strict=True) for n in (s.stop - s.start, f)]
+    inside = sharp(region.fraction[emission.box][box], fine.masks.factors)
+    place = tuple(slice(s.start * f, s.stop * f) for s, f in zip(box, fine.masks.factors, strict=True))
+    shape = [n for s, f in zip(box, fine.masks.factors, strict=True) for n in (s.stop - s.start, f)]
     count = inside.reshape(shape).sum(axis=(1, 3, 5))
     held = count > 0
     names, rows = list(fine.gy), []
@@ -267,19 +272,13 @@ def liver_piece(
     index = tuple(at.astype(np.int64))
     outward = np.array([g[index] for g in _outward(emission.liver, emission.spacing)])
     scored, patterns, edge = _patterns(emission, at, outward, contour, shift)
-    ml = count[held].astype(np.float64) * fine.voxel_ml
+    ml = count[held].astype(np.float64) * fine.masks.voxel_ml
     where = np.asarray(at * emission.spacing[:, None], dtype=np.float32)
     kind = "tumour" if region.structure.kind is StructureKind.TUMOUR else "liver"
     return Piece(region.structure.key, ml, tuple(names), np.array(rows), scored, patterns, edge, at, where, kind)
 
 
-def plain_piece(region: Occupancy, dose_gy: Float32Array) -> Piece:
-    """A structure outside the liver: the dose map itself, moved as a whole by its mean."""
-    inside = region.fraction > 0
-    count = int(np.count_nonzero(inside))
-    ml = region.fraction[inside].astype(np.float64) * region.grid.voxel_volume_ml
-    nothing = np.zeros((0, count), dtype=np.float32)
-    key = region.structure.key
-    return Piece(
-        key, ml, (key,), dose_gy[inside][None], (), nothing, np.zeros(count, np.float32), np.zeros((3, count)), nothing, ""
-    )
+def plain_piece(key: str) -> Piece:
+    """A structure outside the liver: the histogram of the dose map itself, moved as a whole by its mean."""
+    nothing = np.zeros((0, 0), dtype=np.float32)
+    return Piece(key, np.zeros(0), (), nothing, (), nothing, np.zeros(0, np.float32), np.zeros((3, 0)), nothing, "")

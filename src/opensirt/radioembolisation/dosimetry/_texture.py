@@ -158,10 +158,16 @@ class TextureField:
 
     def draw(self, spread_fraction: float, length_mm: float, generator: np.random.Generator) -> Float32Array:
         """Unevenness of dose given the image, one draw; shape ``shape``."""
-        white = generator.standard_normal(self.shape, dtype=np.float32)
         spectrum, filter_ = self._filters(spread_fraction, length_mm)
-        left = np.sqrt(np.maximum(spectrum * (np.float32(1.0) - filter_ * self.blur), np.float32(0.0)))
-        total = fft.rfftn(white)
+        # white noise in the frequency domain: N variance; its real part is taken by the inverse, so the planes without a mirror hold twice that
+        left = spectrum * (np.float32(1.0) - filter_ * self.blur)
+        np.sqrt(np.maximum(left, np.float32(0.0), out=left), out=left)
+        left *= np.float32(np.sqrt(np.prod(self.shape) / 2.0))
+        left[..., 0] *= np.float32(np.sqrt(2.0))
+        if self.shape[2] % 2 == 0:
+            left[..., -1] *= np.float32(np.sqrt(2.0))
+        pairs = generator.standard_normal((*self.squared.shape, 2), dtype=np.float32)
+        total = pairs.view(np.complex64)[..., 0]
         total *= left
         total += filter_ * self.seen
         total *= self.kernel
