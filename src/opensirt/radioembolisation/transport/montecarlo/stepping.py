@@ -261,15 +261,12 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
                     after = by_range[m, node] + (spot - node) * (by_range[m, node + 1] - by_range[m, node])
                     after = min(after, energy)
                 lost = energy - after
-                # straggling of what the collisions below the cut take: mean and variance kept (Salvat's three cases)
+                # straggling of what the collisions below the cut take: two outcomes that keep its mean, variance and third moment
                 variance = _look(by_energy, m, 4, place) * flown
-                u = _unit(z0)
-                if variance > 0.0 and lost > 0.0:
-                    if lost * lost > 3.0 * variance:
-                        lost += math.sqrt(3.0 * variance) * (2.0 * u - 1.0)
-                    else:
-                        none = (3.0 * variance - lost * lost) / (3.0 * variance + 3.0 * lost * lost)
-                        lost = 0.0 if u < none else (u - none) / (1.0 - none) * (3.0 * variance + 3.0 * lost * lost) / (2.0 * lost)
+                jump = _look(by_energy, m, 7, place)
+                apart = math.sqrt(4.0 * variance + jump * jump)
+                lost += 0.5 * (jump + apart) if _unit(z0) * 2.0 * apart < apart - jump else 0.5 * (jump - apart)
+                lost = max(lost, 0.0)
                 lost = min(lost, energy)
                 end = energy - lost
                 # the radiated part leaves; the rest goes to a point of the flight

@@ -18,6 +18,7 @@ from opensirt.radioembolisation.transport.montecarlo.stopping import (
     collision_stopping,
     moller_above,
     photons_above,
+    skewness_below,
     straggling_below,
 )
 
@@ -63,9 +64,10 @@ class Tables:
 
     Attributes
     ----------
-    by_energy : ndarray, shape (media, ENERGY_NODES + 1, 7)
+    by_energy : ndarray, shape (media, ENERGY_NODES + 1, 8)
         On even steps of the logarithm of energy: range (g/cm²), scattering strength, radiated energy of the whole remaining path (MeV),
-        knock-ons per g/cm², variance of loss per g/cm² (MeV²), loss per g/cm² (MeV), hard photons per g/cm².
+        knock-ons per g/cm², variance of loss per g/cm² (MeV²), loss per g/cm² (MeV), hard photons per g/cm²,
+        third moment over variance of loss (MeV).
     by_strength : ndarray, shape (media, STRENGTH_NODES + 1, 2)
         On even steps of scattering strength from 0: energy (MeV) and range.
     strength_step : ndarray, shape (media,)
@@ -115,7 +117,8 @@ def _one(medium: TransportMedium, physics: Physics) -> dict[str, FloatArray]:
         cumulative(radiative / stopping),
     )
     variance = straggling_below(energy, physics.knock_on_mev) * electrons
-    columns = np.stack([reach, strength, radiated, number, variance, stopping, photons], axis=1)[::_FINE]
+    jump = skewness_below(energy, physics.knock_on_mev) * electrons / variance
+    columns = np.stack([reach, strength, radiated, number, variance, stopping, photons, jump], axis=1)[::_FINE]
     even = np.linspace(0.0, strength[-1], STRENGTH_NODES + 1)
     roots = np.linspace(0.0, np.sqrt(reach[-1]), RANGE_NODES + 1)
     quantiles = 1.0 - (1.0 - np.linspace(0.0, 1.0, TURN_QUANTILES + 1)) ** 2
