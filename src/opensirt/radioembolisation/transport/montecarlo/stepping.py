@@ -93,7 +93,8 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
     key : uint64
         Seed of the run.
     source : tuple
-        ``(voxels, first, extent, spectrum)``: source voxels (n, 3) as k, j, i; the first history of each (n + 1); the part of a voxel's
+        ``(voxels, first, extent, spectrum)``: source voxels (n, 3) as k, j, i, or (n, 4) with the whole
+        number for which each history of the voxel counts; the first history of each (n + 1); the part of a voxel's
         width over which starts are spread, 1 for a uniform voxel, 0 for its centre; energy (MeV) on even steps of the fraction of
         electrons emitted with less.
     geometry : tuple
@@ -115,6 +116,7 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
     knock_on, photon, cut = settings
     nk, nj, ni = media.shape
     radial = len(shells) > 0
+    weighted = voxels.shape[1] > 3
     dz, dy, dx = spacing
     least = min(dz, min(dy, dx))
     energies = by_energy.shape[1] - 1
@@ -133,6 +135,7 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
     for history in range(span[0], span[1]):
         while history >= first[where + 1]:
             where += 1
+        counts = np.int64(voxels[where, 3]) if weighted else np.int64(1)
         state = np.uint64(history) * np.uint64(0xD1342543DE82EF95) + key
         state, z0 = _next(state)
         state = z0 ^ key
@@ -152,7 +155,7 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
         uz = 2.0 * _unit(z1) - 1.0
         rho = math.sqrt(max(0.0, 1.0 - uz * uz))
         phi = 2.0 * math.pi * _unit(z2)
-        book[0] += _units(energy)
+        book[0] += _units(energy) * counts
         depth = 1
         stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = energy, pz, py, px
         stack[0, 4], stack[0, 5], stack[0, 6] = uz, rho * math.sin(phi), rho * math.cos(phi)
@@ -162,23 +165,22 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
             uz, uy, ux = stack[depth, 4], stack[depth, 5], stack[depth, 6]
             k, j, i = int(pz), int(py), int(px)
             if k < 0 or j < 0 or i < 0 or k >= nk or j >= nj or i >= ni:
-                book[1] += _units(energy)
+                book[1] += _units(energy) * counts
                 continue
             m = media[k, j, i]
             state, z0 = _next(state)
             state, z1 = _next(state)
-            before = _unit(z0)
-            left = before
             to_knock = -math.log(1.0 - _unit(z1)) / most[m]
             held = _units(energy)
-            if held > cut_units:
-                place = (math.log(energy) - _LOG_LOW) * energy_scale
+            place = (math.log(energy) - _LOG_LOW) * energy_scale if held > cut_units else 0.0
+            before = _look(by_energy, m, 8, place) + _unit(z0) * _look(by_energy, m, 9, place)
+            left = before
             while True:
                 if held <= cut_units:
                     if not radial:
-                        tally[(k * nj + j) * ni + i] += held
+                        tally[(k * nj + j) * ni + i] += held * counts
                     else:
-                        tally[_shell(shells, spacing, pz, py, px)] += held
+                        tally[_shell(shells, spacing, pz, py, px)] += held * counts
                     break
                 strength = _look(by_energy, m, 1, place)
                 reach = _look(by_energy, m, 0, place)
@@ -274,7 +276,7 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
                 radiated = _look(by_energy, m, 2, place) - _look(by_energy, m, 2, end_place)
                 kept = _units(end)
                 shone = min(_units(radiated), held - kept)
-                book[2] += shone
+                book[2] += shone * counts
                 here = held - kept - shone
                 if here > 0:
                     wanted = energy - _unit(z1) * (energy - after)
@@ -284,9 +286,9 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
                         back = distance * (1.0 - share)
                         qz, qy, qx = pz - rate_z * back, py - rate_y * back, px - rate_x * back
                         if not radial:
-                            tally[(int(qz) * nj + int(qy)) * ni + int(qx)] += here
+                            tally[(int(qz) * nj + int(qy)) * ni + int(qx)] += here * counts
                         else:
-                            tally[_shell(shells, spacing, qz, qy, qx)] += here
+                            tally[_shell(shells, spacing, qz, qy, qx)] += here * counts
                     else:
                         # walk again from the start of the flight to the point
                         bk, bj, bi = k, j, i
@@ -319,9 +321,9 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
                             bk, bj, bi = tk, tj, ti
                             r = density[bk, bj, bi]
                         if not radial:
-                            tally[(bk * nj + bj) * ni + bi] += here
+                            tally[(bk * nj + bj) * ni + bi] += here * counts
                 if out:
-                    book[1] += kept
+                    book[1] += kept * counts
                     break
                 if happens == 0 and not crossing:
                     left = 0.0
@@ -341,9 +343,9 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
                     continue
                 if happens == 2:
                     if not radial:
-                        tally[(k * nj + j) * ni + i] += kept
+                        tally[(k * nj + j) * ni + i] += kept * counts
                     else:
-                        tally[_shell(shells, spacing, pz, py, px)] += kept
+                        tally[_shell(shells, spacing, pz, py, px)] += kept * counts
                     break
                 if happens == 1:
                     state, z0 = _next(state)
@@ -362,7 +364,7 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
                                 if _unit(z1) < 1.0 - 0.9 * x:
                                     break
                             left_units = _units(energy * (1.0 - x))
-                            book[2] += kept - left_units
+                            book[2] += (kept - left_units) * counts
                             held = left_units
                             energy = float(held) / 67108864.0
                             place = (math.log(max(energy, 0.010000001)) - _LOG_LOW) * energy_scale
@@ -403,9 +405,9 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
                 state, z1 = _next(state)
                 if held <= cut_units:
                     if not radial:
-                        tally[(k * nj + j) * ni + i] += held
+                        tally[(k * nj + j) * ni + i] += held * counts
                     else:
-                        tally[_shell(shells, spacing, pz, py, px)] += held
+                        tally[_shell(shells, spacing, pz, py, px)] += held * counts
                     break
                 spot = place * to_angle
                 node = int(spot)
@@ -421,5 +423,5 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
                 ux, uy, uz = _turn(ux, uy, uz, deficit, 2.0 * math.pi * _unit(z1))
                 rest_of_turn = 1.0 - before
                 state, z0 = _next(state)
-                before = _unit(z0)
+                before = _look(by_energy, m, 8, place) + _unit(z0) * _look(by_energy, m, 9, place)
                 left = rest_of_turn + before
