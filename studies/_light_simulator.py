@@ -181,7 +181,7 @@ def simulate(seed: int) -> Body:
     texture = np.exp(np.float32(spread) * smooth(rng, SHAPE, length) - np.float32(spread**2 / 2))
     for mask in masks.values():
         relative[mask] = np.exp(rng.uniform(np.log(2.0), np.log(9.0))) * texture[mask]
-    given = {"right": float(rng.uniform(0.9, 1.7)), "left": float(rng.uniform(0.4, 0.9))}
+    given = {"right": float(rng.uniform(0.35, 0.85)), "left": float(rng.uniform(0.15, 0.4))}
     shunt = float(np.exp(rng.uniform(np.log(0.02), np.log(0.12))))
     total = sum(given.values())
     gbq = np.zeros(SHAPE, dtype=np.float64)

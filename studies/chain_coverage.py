@@ -262,7 +262,7 @@ class Summary:
     half_width: float
     spread: float
     bias: float
-    on_map_covered_bias: float
+    map_bias: float
     largest: str
 
     @property
@@ -279,7 +279,7 @@ def _says_something(row: Row) -> bool:
 
 
 def summary(quantity: str, rows: Sequence[Row]) -> Summary:
-    """Coverage, median half-width, and the half-width that the observed errors call for (half the distance of their 5 % and 95 % quantiles)."""
+    """Coverage, root mean square of the half-widths, and the half-width that the observed errors call for (1.645 × their root mean square)."""
     everything = [row for row in rows if row.quantity == quantity]
     kept = [row for row in everything if _says_something(row)]
     value, truth, low, high, mapped = (np.array([getattr(r, n) for r in kept]) for n in ("value", "truth", "low", "high", "on_map"))
@@ -355,7 +355,7 @@ def table(found: Sequence[Summary]) -> str:
         unit = QUANTITIES[s.quantity]
         lines.append(
             f"| {s.quantity} | {s.count} | {s.covered:.1%} | {s.below:.1%}, {s.above:.1%} | {s.half_width:.2f} {unit} | {s.spread:.2f} {unit} | "
-            f"{s.half_width / s.spread:.2f} | {s.bias:+.2f} {unit} | {s.on_map_covered_bias:+.2f} {unit} | {s.largest} | {'holds' if s.passes else 'FALLS SHORT'} |"
+            f"{s.half_width / s.spread:.2f} | {s.bias:+.2f} {unit} | {s.map_bias:+.2f} {unit} | {s.largest} | {'holds' if s.passes else 'FALLS SHORT'} |"
         )
     return "\n".join(lines)
 

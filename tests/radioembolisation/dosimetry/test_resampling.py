@@ -240,7 +240,7 @@ def test_unevenness_is_found_again(spread: float) -> None:
     """Of 24³ voxels: near the truth at the true length; spread and length together are told apart less well, and the draws say so."""
     rng = np.random.default_rng(17)
     seen = ndimage.gaussian_filter(field(spread, 10.0, rng), SIGMA_MM / 4.0, mode="wrap") + rng.normal(0.0, 0.07, (24, 24, 24))
-    residual = texture.Residual(seen.astype(np.float32), np.ones(seen.shape, dtype=bool), 0.005)
+    residual = texture.Residual(seen.astype(np.float32), np.ones(seen.shape, dtype=bool), 0.005, np.ones(seen.shape, dtype=bool))
     found = texture.fitted_texture([residual], SPACING, SIGMA_MM, texture.TexturePrior(0.25, 0.7))
     at_length = found.weight[:, texture.LENGTHS_MM.index(10.0)]
     assert at_length @ np.array(texture.SPREADS) / at_length.sum() == pytest.approx(spread, rel=0.2)

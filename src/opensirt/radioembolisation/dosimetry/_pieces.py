@@ -28,6 +28,10 @@ PURE = 0.95
 """Occupancy from which a voxel's counts are a compartment's own."""
 FEWEST_VOXELS = 8
 """A compartment with fewer voxels of its own tells nothing about its unevenness."""
+DEEP_MM = 10.0
+"""Depth from which an edge drawn wrongly or a blur that varies over the field no longer shows: about the width of the blur."""
+FEWEST_DEEP = 1000
+"""Fewer voxels than these at that depth tell less than all of them."""
 EDGE_MM = 6.0
 """Depth to which a displaced contour moves the tissue under it, one standard deviation."""
 AXES = ("slice", "row", "column")
@@ -184,7 +188,10 @@ def residual_of(emission: Emission, keys: Sequence[str]) -> tuple[Residual, Slic
     relative = emission.residual[box][part] / own
     values = np.zeros(part.shape, dtype=np.float32)
     values[part] = relative - relative.mean()
-    return Residual(values, part, float((emission.noise[box][part] / own**2).mean())), box
+    deep = ndimage.distance_transform_edt(part, sampling=emission.spacing) > DEEP_MM
+    if np.count_nonzero(deep) < FEWEST_DEEP:
+        deep = part
+    return Residual(values, part, float((emission.noise[box][part] / own**2).mean()), deep), box
 
 
 def _trilinear(at: FloatArray, shape: Sequence[int]) -> tuple[npt.NDArray[np.int64], Float32Array]:

@@ -40,11 +40,15 @@ class TexturePrior:
 
 @attrs.frozen(eq=False)
 class Residual:
-    """Counts over blurred model minus 1 in one box, zero outside ``inside``; ``noise`` is the variance of one voxel."""
+    """Counts over blurred model minus 1 in one box, zero outside ``inside``; ``noise`` is the variance of one voxel.
+
+    ``deep`` are the voxels far enough from the compartment's edge that a misplaced edge does not pass for unevenness; all where too few are.
+    """
 
     values: Float32Array
     inside: npt.NDArray[np.bool_]
     noise: float
+    deep: npt.NDArray[np.bool_]
 
 
 @attrs.frozen(eq=False)
@@ -110,12 +114,12 @@ def fitted_texture(residuals: Sequence[Residual], spacing: FloatArray, fwhm_sigm
     spreads, lengths = np.array(SPREADS)[:, None], np.array(LENGTHS_MM)[None, :]
     log_weight = -0.5 * (np.log(spreads / prior.median_relative) / prior.log_relative) ** 2 + 0.0 * lengths
     for residual in residuals:
-        covariance, squared_lag = _seen(residual.values, residual.inside, spacing)
+        covariance, squared_lag = _seen(residual.values, residual.deep, spacing)
         if squared_lag == 0.0:
             continue
-        pairs, squared = _lags(residual.inside, spacing)
+        pairs, squared = _lags(residual.deep, spacing)
         share = pairs / pairs.sum()
-        noise = 2.0 * (residual.noise + MISFIT_RELATIVE**2) ** 2 / np.count_nonzero(residual.inside)
+        noise = 2.0 * (residual.noise + MISFIT_RELATIVE**2) ** 2 / np.count_nonzero(residual.deep)
         for column, length in enumerate(LENGTHS_MM):
             wide = length**2 + 2.0 * fwhm_sigma_mm**2
             lost = (length**2 / wide) ** 1.5
