@@ -13,7 +13,7 @@ from opensirt.cli import words
 from opensirt.cli.read_words import instant, pairs, require_folder, rules
 from opensirt.cli.talk import Manner, Report, answer
 from opensirt.cli.usage import Commands
-from opensirt.workflow.options import ImportOptions, PlanOptions, WorkupOptions
+from opensirt.workflow.options import FEWEST_SAMPLES, ImportOptions, PlanOptions, WorkupOptions
 
 if TYPE_CHECKING:
     from opensirt.radioembolisation.treatment.proposal import PlanProposal
@@ -199,7 +199,7 @@ def plan(
     setting: Annotated[
         str,
         typer.Option(
-            help="Setting of the product's limits; the strictest where left out. Glass: bilirubin-high, bilirubin-low; resin: bilobar-pretreated, bilobar, unilobar; ho166: bilobar, bilobar-good-function, unilobar."
+            help="Setting of the product's limits; the strictest where left out. Names: opensirt calc limits --example; docs/methods/limits.md."
         ),
     ] = "",
     intent: Annotated[Intent, typer.Option(help="What the activity is chosen for.")] = Intent.UP_TO_LIMITS,
@@ -216,6 +216,21 @@ def plan(
     dose_constant: Annotated[str, typer.Option(help="Name of the dose constant; the nuclide's default where left out.")] = "",
     residual: Annotated[float | None, typer.Option(min=0.0, max=0.5, help="Share that stays in vial and tubing, 0 to 0.5.")] = None,
     reason: Annotated[str, typer.Option(help="Why --target and --limit are what they are.")] = "stated on the command line",
+    patient: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON with facts about the patient: height, weight, liver reserve, eligibility, earlier treatments.",
+        ),
+    ] = None,
+    site_limits: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON with the site's own limits and targets.")] = None,
+    calendar: Annotated[Path | None, typer.Option(metavar="FILE", help="JSON with the site's delivery calendar.")] = None,
+    samples: Annotated[
+        int,
+        typer.Option(
+            min=0, max=10_000, help="Draws behind the intervals of dose-volume metrics; 0 leaves them out, else 20 or more."
+        ),
+    ] = 200,
     spacing_mm: Spacing = None,
     density_model: Density = "Schneider 2000",
     time_zone: TimeZone = "",
@@ -229,8 +244,10 @@ def plan(
 ) -> None:
     """Plan a case, or a folder of DICOM.
 
-    Writes plan.json, report.html and dose.dcm.
+    Writes plan.json, report.html, report.pdf and dose.dcm.
     """
+    if 0 < samples < FEWEST_SAMPLES:
+        raise typer.BadParameter(f"--samples {samples}: an interval needs {FEWEST_SAMPLES} draws at least; 0 leaves them out")
     options = PlanOptions(
         product=product.value,
         treatment_at=instant(treatment_at),
@@ -243,6 +260,7 @@ def plan(
         dose_constant=dose_constant,
         residual_fraction=residual,
         workup=WorkupOptions(spacing_mm=spacing_mm, density=density_model),
+        samples=samples,
     )
     origin = structures_from.value if structures_from else ""
     reading = ImportOptions("", time_zone, true_nuclide, labels, labels_map, origin)
@@ -258,13 +276,14 @@ def plan(
 
     def work(report: Report) -> PlanProposal:
         from opensirt.workflow.import_study import require_volumes, run_import
-        from opensirt.workflow.plan import run_plan
+        from opensirt.workflow.plan import run_plan, with_files
 
         require_folder(out)
+        asked = with_files(options, patient, site_limits, calendar)
         if reading == ImportOptions() or is_case:
-            return run_plan(source, options, out, report)
+            return run_plan(source, asked, out, report)
         require_volumes(run_import(source, out / "case", reading, lambda done: report(0.2 * done)))
-        return run_plan(out / "case", options, out, lambda done: report(0.2 + 0.8 * done))
+        return run_plan(out / "case", asked, out, lambda done: report(0.2 + 0.8 * done))
 
     answer(work, words.plan_lines_in(out), Manner("plan", json, strict, debug))
 

@@ -8,9 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from opensirt.radioembolisation.treatment.delivery_calendar import DeliveryCalendar
-from opensirt.vocabulary.earlier import EarlierTreatments
-from opensirt.vocabulary.reserve import PatientReserve
 from opensirt.vocabulary.site_limits import SiteLimits
+from opensirt.workflow.patient import PatientFacts
 
 
 @dataclass(frozen=True)
@@ -82,24 +81,8 @@ class StatedRule:
     reason: str
 
 
-@dataclass(frozen=True)
-class PatientFacts:
-    """What a person states about the patient, for models, limits and eligibility; ``None`` where nothing is stated.
-
-    Attributes
-    ----------
-    height_cm, weight_kg : float or None
-        For models of body surface.
-    reserve : PatientReserve
-        Liver function and pretreatment, on which limits depend.
-    earlier : EarlierTreatments or None
-        Doses of earlier sessions, for cumulative limits.
-    """
-
-    height_cm: float | None = None
-    weight_kg: float | None = None
-    reserve: PatientReserve = PatientReserve()
-    earlier: EarlierTreatments | None = None
+FEWEST_SAMPLES = 20
+"""Draws below which there is no interval of 90 %."""
 
 
 @dataclass(frozen=True)

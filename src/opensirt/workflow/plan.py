@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from opensirt.clock import now
 from opensirt.dicom.study import DoseContext
 from opensirt.dicom.write_dose import write_rtdose
 from opensirt.encoding import to_json
-from opensirt.files.delivery_calendar import default_delivery_calendar
+from opensirt.files.delivery_calendar import default_delivery_calendar, read_delivery_calendar
+from opensirt.files.site_limits import read_site_limits
 from opensirt.radioembolisation.treatment import proposal as document
 from opensirt.radioembolisation.treatment.proposal import PlanProposal
 from opensirt.record.events import Artefact, EventKind
@@ -29,6 +31,7 @@ from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.volumes import DoseMap
 from opensirt.workflow.import_study import load_identity, require_volumes, run_import
 from opensirt.workflow.options import ImportOptions, PlanOptions
+from opensirt.workflow.patient import read_patient
 from opensirt.workflow.plan_computation import Planned, checked, compute_plan
 from opensirt.workflow.plan_document import Stamp, assemble
 from opensirt.workflow.plan_supplement import supplement
@@ -54,6 +57,23 @@ def _instant(options: PlanOptions) -> tuple[datetime, tuple[Finding, ...]]:
     at = default_treatment_at(now())
     message = f"no treatment instant was stated; {at.isoformat()} stands in for it · activities and vials hold for that instant only · state it (--treatment-at)"
     return at, (Finding("plan.instant_not_stated", Severity.WARNING, message),)
+
+
+def with_files(options: PlanOptions, patient: Path | None, site_limits: Path | None, calendar: Path | None) -> PlanOptions:
+    """The options with what stands in files: facts about the patient, the site's limits, its delivery calendar.
+
+    Raises
+    ------
+    OpensirtError
+        If a file is missing or wrong, with all its faults.
+    """
+    if patient is not None:
+        options = replace(options, patient=read_patient(patient))
+    if site_limits is not None:
+        options = replace(options, site_limits=read_site_limits(site_limits))
+    if calendar is not None:
+        options = replace(options, calendar=read_delivery_calendar(calendar))
+    return options
 
 
 def run_plan(source: Path, options: PlanOptions, out: Path, report: Callable[[float], None]) -> PlanProposal:

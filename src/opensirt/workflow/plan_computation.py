@@ -28,7 +28,7 @@ from opensirt.radioembolisation.dosimetry.voxel import (
     transport_relative,
     unit_activity,
 )
-from opensirt.radioembolisation.planning.optimise import INTENTS, Plan, PlanProblem, evaluate, given, optimise, unapplied_findings
+from opensirt.radioembolisation.planning.optimise import INTENTS, Plan, PlanProblem, given, optimise, unapplied_findings
 from opensirt.radioembolisation.transport.engines import ENGINES, engine_named
 from opensirt.radioembolisation.transport.result import EngineDose, silent
 from opensirt.radioembolisation.treatment.proposal import VialOption
@@ -70,6 +70,7 @@ class Planned:
     treatment_at: datetime
     influences: Mapping[str, Influence]
     engine_doses: Mapping[str, Mapping[str, EngineDose]]
+    problem: PlanProblem
     plan: Plan
     dose: DoseMap
     regions: tuple[tuple[str, Occupancy], ...]
@@ -125,7 +126,7 @@ def _rules(options: PlanOptions) -> tuple[tuple[DoseRule, ...], tuple[Finding, .
         options.product,
         options.indication,
         options.setting,
-        reserve=patient.reserve,
+        reserve=patient.known_reserve,
         earlier=patient.earlier,
         site=options.site_limits,
     )
@@ -259,11 +260,10 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     activities = {territory: activity.value for territory, activity in plan.activities_gbq.items()}
     dose = combined(chosen, activities)
     vials, vial_findings = _vials(product, activities, at, options)
-    vial_findings = (*vial_findings, *_vial_dose_findings(problem, vials, product, options))
     report(1.0)
     return Planned(
-        workup, product, constant, at, influences, engine_doses, plan, dose, regions, vials, rules,
-        (*findings, *vial_findings, *_scout_findings(headline, plan), *_map_findings(dose, headline, plan, regions, workup), *_plan_findings(plan, fed), *unapplied_findings(plan)), _focus(workup), sharp.counts_left_out, sharp.counts_used,
+        workup, product, constant, at, influences, engine_doses, problem, plan, dose, regions, vials, rules,
+        (*findings, *vial_findings, *_scout_findings(headline, plan), *_map_findings(dose, headline, plan, regions, workup), *_plan_findings(plan, fed), *unapplied_findings(plan), *first.beyond.findings()), _focus(workup), sharp.counts_left_out, sharp.counts_used,
     )  # fmt: skip
 
 
@@ -277,38 +277,10 @@ def _vials(
     for territory, activity in activities.items():
         if activity <= 0.0:
             continue
-        found = vial_options(product, territory, activity, at, residual_fraction=options.residual_fraction)
-        options_found += found
-        if not any(vial.usable for vial in found):
-            message = f"no single vial on the shelf at that instant delivers {activity:.2f} GBq to {territory} within 25 % · move the instant, or use several vials"
-            findings.append(Finding("vials.none_fits", Severity.WARNING, message, territory))
+        options_found += vial_options(product, territory, activity, at, residual_fraction=options.residual_fraction)
     message = "calibration day, hour and shelf life of vials were not read in a source · check the manufacturer's current instructions before ordering"
     findings.append(Finding("vials.unverified", Severity.WARNING, message, source=product.supply.source))
     return tuple(options_found), tuple(findings)
-
-
-def _vial_dose_findings(
-    problem: PlanProblem, vials: tuple[VialOption, ...], product: Product, options: PlanOptions
-) -> tuple[Finding, ...]:
-    """What the best fitting vials would do to the limits: a whole vial is given, not the planned activity."""
-    best: dict[str, VialOption] = {}
-    for vial in vials:
-        if vial.usable:
-            best.setdefault(vial.territory, vial)
-    if not best:
-        return ()
-    residual = product.residual_fraction.value if options.residual_fraction is None else options.residual_fraction
-    delivered = {t: best[t].activity_at_treatment_gbq * (1.0 - residual) if t in best else 0.0 for t in problem.tumours}
-    over = [
-        f"{o.structure} {o.dose.value:.1f} Gy against {o.rule.value_gy:g} Gy"
-        for o in evaluate(problem, delivered)
-        if o.rule.role is Role.LIMIT and o.dose.value > o.rule.value_gy * (1.0 + 1e-6)
-    ]
-    if not over:
-        return ()
-    chosen = ", ".join(f"{t}: {v.size_gbq:g} GBq of {v.calibrated_at:%d %b}" for t, v in best.items())
-    message = f"the best fitting vials ({chosen}), given whole at the planned instant, exceed a limit: {'; '.join(over)} · choose a smaller vial or a later hour"
-    return (Finding("vials.exceed_limit", Severity.CRITICAL, message),)
 
 
 def _plan_findings(plan: Plan, fed: Mapping[str, tuple[str, ...]]) -> tuple[Finding, ...]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
+from opensirt.imaging.resample import RESAMPLE_VERSION
 from opensirt.radioembolisation.dosimetry.dvh import dvh
-from opensirt.radioembolisation.dosimetry.influence import Influence, total_dose
+from opensirt.radioembolisation.dosimetry.influence import INFLUENCE_VERSION, Influence, total_dose
 from opensirt.radioembolisation.dosimetry.models import count_partition, mono, partition
-from opensirt.radioembolisation.dosimetry.voxel import combined
+from opensirt.radioembolisation.dosimetry.voxel import VOXEL_DOSE_VERSION, combined
 from opensirt.radioembolisation.planning.optimise import PLANNING_VERSION
+from opensirt.radioembolisation.transport.point_kernels import KERNEL_DATA_VERSION
+from opensirt.radioembolisation.transport.voxel_kernel import VOXEL_KERNEL_VERSION
 from opensirt.radioembolisation.treatment.proposal import (
     SCHEMA,
     VERSION,
@@ -23,11 +25,13 @@ from opensirt.radioembolisation.treatment.proposal import (
     PlanProposal,
     StructureSummary,
 )
-from opensirt.vocabulary.limits import SETTINGS
-from opensirt.vocabulary.measured import Measured, propagate
+from opensirt.vocabulary.limits import LIMITS_VERSION, SETTINGS
+from opensirt.vocabulary.measured import Z_90, Measured, propagate
+from opensirt.vocabulary.products import PRODUCTS_VERSION
 from opensirt.vocabulary.provenance import Constant, Input, ReportedNumber
 from opensirt.vocabulary.units import G_PER_KG
 from opensirt.vocabulary.volumes import DoseMap, Occupancy
+from opensirt.workflow.names import structure_label
 from opensirt.workflow.options import PlanOptions
 from opensirt.workflow.plan_computation import Planned
 from opensirt.workflow.plan_supplement import Supplement, headline_budgets
@@ -55,6 +59,16 @@ _FORMULAS = {
         ("EGSnrc point kernels of this project",),
     ),
 }
+_CURVE_POINTS = 160
+_VERSIONS = (
+    ("point kernels", KERNEL_DATA_VERSION),
+    ("voxel kernels", VOXEL_KERNEL_VERSION),
+    ("voxel dose", VOXEL_DOSE_VERSION),
+    ("dose per GBq", INFLUENCE_VERSION),
+    ("resampling of images", RESAMPLE_VERSION),
+    ("products", PRODUCTS_VERSION),
+    ("limits", LIMITS_VERSION),
+)
 _NOTES = {
     "count partition": "reads the blurred image: small lesions lose counts to their surroundings",
     "voxel local": "blurred image, no transport: like count partition as seen, voxel by voxel",
@@ -63,21 +77,6 @@ _NOTES = {
     partition.NAME: "all tumours of a territory are one compartment, so each gets their mean",
     "count partition, recovered": "blur undone by compartment, energy absorbed where emitted",
 }
-
-
-def structure_label(key: str) -> str:
-    """A structure's key in a physician's words."""
-    kind, _, label = key.partition(".")
-    words = {
-        "normal_liver": "normal liver, whole" if not label else f"normal liver, {label} (perfused)",
-        "tumour": f"tumour {label}",
-        "lungs": "lungs",
-        "extrahepatic": label,
-        "liver": "liver",
-        "body": "body",
-        "territory": f"territory, {label}",
-    }
-    return words.get(kind, key)
 
 
 def _model_formula(model: str) -> tuple[str, str, tuple[str, ...]]:
@@ -175,24 +174,13 @@ def _activity_numbers(planned: Planned) -> list[ReportedNumber]:
     return numbers
 
 
-def _bands(
-    curve_fraction: Sequence[float], dose: np.ndarray, relative: float, dvh_of: object
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    from opensirt.radioembolisation.dosimetry.dvh import Dvh
-
-    assert isinstance(dvh_of, Dvh)
-    factor = float(np.exp(1.6448536 * np.sqrt(np.log1p(relative**2))))
-    lower = tuple(dvh_of.v(float(d) * factor) for d in dose)
-    upper = tuple(dvh_of.v(float(d) / factor) for d in dose)
-    return lower, upper
-
-
 def _curve(name: str, dose: DoseMap, key: str, region: Occupancy, relative: float) -> DvhCurve:
     """A DVH with its band: the whole dose scaled by the relative uncertainty of the mean (log-normal, 90 %)."""
     whole = dvh(dose, region)
-    doses, fraction = whole.curve(160)
-    lower, upper = _bands(tuple(fraction), doses, relative, whole)
-    return DvhCurve(key, name, tuple(float(d) for d in doses), tuple(float(f) for f in fraction), lower, upper)
+    factor = float(np.exp(Z_90 * np.sqrt(np.log1p(relative**2))))
+    doses = np.linspace(0.0, whole.maximum_gy * factor, _CURVE_POINTS)
+    fraction, lower, upper = (tuple(whole.v(float(d) * scale) for d in doses) for scale in (1.0, factor, 1.0 / factor))
+    return DvhCurve(key, name, tuple(float(d) for d in doses), fraction, lower, upper)
 
 
 def _curves(planned: Planned) -> tuple[DvhCurve, ...]:
@@ -259,7 +247,8 @@ def _parameters(options: PlanOptions, planned: Planned, workup: Workup) -> tuple
         "workup.spacing_mm": spacing,
     }
     rows = tuple((name, resolved.get(name, value)) for name, value in parameters_of(options))
-    return tuple(row for row in rows if row[1] not in ("[]", "{}"))
+    stated = tuple(row for row in rows if row[1] not in ("[]", "{}", "None", "null", ""))
+    return (*stated, *((f"version, {name}", version) for name, version in _VERSIONS))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from opensirt.radioembolisation.dosimetry.budget import Budget, budget_of, budge
 from opensirt.radioembolisation.dosimetry.disagreement import Disagreement, ModelActivity, compare_models
 from opensirt.radioembolisation.dosimetry.influence import Masses, total_dose
 from opensirt.radioembolisation.dosimetry.injection_facts import Person, injection_facts
+from opensirt.radioembolisation.dosimetry.models.catalogue import MODELS
 from opensirt.radioembolisation.dosimetry.models.facts import Unknown
 from opensirt.radioembolisation.dosimetry.models.goals import goal_of
 from opensirt.radioembolisation.dosimetry.models.protocol import Prescription
@@ -27,24 +28,32 @@ from opensirt.radioembolisation.dosimetry.resampling import (
     resampling_state,
     v_dose,
 )
+from opensirt.radioembolisation.planning.optimise import evaluate
 from opensirt.radioembolisation.treatment.delivery_calendar import DeliveryCalendar
 from opensirt.radioembolisation.treatment.order_tables import order_tables, schedule_table
+from opensirt.radioembolisation.treatment.order_values import VialOrder
 from opensirt.radioembolisation.treatment.orders import order
 from opensirt.radioembolisation.treatment.proposal import BudgetShare, Cell, PlanTable, UncertaintyBudget
 from opensirt.radioembolisation.treatment.schedule import schedule
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
-from opensirt.vocabulary.measured import Measured
+from opensirt.vocabulary.limits import Role
+from opensirt.vocabulary.measured import Measured, propagate
+from opensirt.vocabulary.products import PRODUCTS_VERSION
 from opensirt.vocabulary.provenance import Input, ReportedNumber, Shape
 from opensirt.vocabulary.volumes import Occupancy
+from opensirt.workflow.names import structure_label
 from opensirt.workflow.options import PlanOptions
 from opensirt.workflow.plan_computation import Planned
+from opensirt.workflow.plan_patient import patient_part
 
 SEED = 20_240_516
 """Seed of the resampled metrics: the same plan gives the same intervals. (The day of NICE HTG720.)"""
 _LIVER_METRICS_GY = (30.0, 70.0)
 _TUMOUR_PERCENT = (95.0, 70.0, 50.0)
+_OF_THE_PERFUSED_VOLUME = ("mird",)
+"""Models that know the mean of the perfused volume only: with limits on normal liver and no aim of their own they would run into the lung limit."""
 _BUDGETS = 8
 """Numbers of which the report shows the budget: the activities, and the doses that the decision turns on."""
 
@@ -86,6 +95,8 @@ def supplement(planned: Planned, options: PlanOptions, calendar: DeliveryCalenda
     if options.samples > 0:
         result = result.joined(_metrics(planned, options, report))
     result = result.joined(_orders(planned, options, calendar))
+    about = patient_part(planned, options.patient, options.indication)
+    result = result.joined(Supplement(about.numbers, about.tables, (), about.findings))
     report(1.0)
     return result
 
@@ -107,6 +118,8 @@ def _activity_models(planned: Planned, options: PlanOptions) -> Supplement:
         _stated(options.patient.height_cm, "the patient's height was not stated"),
         _stated(options.patient.weight_kg, "the patient's weight was not stated"),
     )
+    aimed = any(aim.volume is StructureKind.TERRITORY for aim in goal.aims)
+    models = MODELS if aimed else {key: model for key, model in MODELS.items() if key not in _OF_THE_PERFUSED_VOLUME}
     result = Supplement()
     for perfusion in workup.perfusions:
         if not perfusion.tumours:
@@ -119,7 +132,7 @@ def _activity_models(planned: Planned, options: PlanOptions) -> Supplement:
             residual_fraction=left if options.residual_fraction is None else Measured(options.residual_fraction),
             person=person,
         )
-        result = result.joined(_models_of(perfusion.territory, compare_models(facts, goal)))
+        result = result.joined(_models_of(perfusion.territory, compare_models(facts, goal, models)))
     return result
 
 
@@ -133,6 +146,9 @@ def _models_of(territory: str, found: Disagreement) -> Supplement:
             rows.append((Cell(row.name), Cell(number_key=key), Cell(row.answer.binding or "no dose is read"), Cell(_told(row))))
         else:
             rows.append((Cell(row.name), Cell("–"), Cell(""), Cell(row.answer.reason)))
+    asked = {row.key for row in found.activities}
+    told = "no dose of the perfused volume is stated or published here, and this model reads no other · state one (--target perfused_volume=GY)"
+    rows += [(Cell(MODELS[key].name), Cell("–"), Cell(""), Cell(told)) for key in _OF_THE_PERFUSED_VOLUME if key not in asked]
     tables = [
         PlanTable(
             "models",
@@ -199,7 +215,7 @@ def _radiobiology(planned: Planned, options: PlanOptions) -> Supplement:
     for key, _ in regions:
         cells = [Cell(number_key=f"{name}.{key}") if f"{name}.{key}" in known else Cell("–") for name, _ in columns]
         if any(cell.number_key for cell in cells):
-            rows.append((Cell(key), *cells))
+            rows.append((Cell(structure_label(key)), *cells))
     table = PlanTable(
         "radiobiology",
         "Radiobiology of the planned dose",
@@ -249,7 +265,7 @@ def _metrics(planned: Planned, options: PlanOptions, report: Callable[[float], N
         if each.variance_share
     )
     rows = tuple(
-        (Cell(each.metric.structure), Cell(each.metric.name), Cell(number_key=number.key), Cell(_first(budget)))
+        (Cell(structure_label(each.metric.structure)), Cell(each.metric.name), Cell(number_key=number.key), Cell(_first(budget)))
         for number, each, budget in zip(numbers, found.metrics, _aligned(numbers, budgets), strict=True)
     )
     table = PlanTable(
@@ -283,7 +299,7 @@ def _metric_number(found: ResampledMetric, samples: int) -> ReportedNumber:
         Input("draws", f"{samples}"),
     )
     return ReportedNumber(
-        f"metric.{metric.structure}.{metric.name}", f"{metric.name}, {metric.structure}", measured, metric.unit,
+        f"metric.{metric.structure}.{metric.name}", f"{metric.name}, {structure_label(metric.structure)}", measured, metric.unit,
         "median and 5 % and 95 % quantiles of the metric over draws of the chain of errors", "resampling", RESAMPLING_VERSION, inputs,
         shape=Shape.NORMAL, drawn_interval_90=(found.low, found.high),
     )  # fmt: skip
@@ -335,4 +351,43 @@ def _orders(planned: Planned, options: PlanOptions, calendar: DeliveryCalendar) 
         key: {t: row[t].value for t in wanted} for key, row in headline.gy_per_gbq.items() if not key.startswith("territory.")
     }
     delays = schedule(ordered, per_gbq)
-    return Supplement((), (*order_tables(ordered), schedule_table(ordered, delays)), (), (*ordered.findings, *delays.findings))
+    return Supplement(
+        tuple(_dispensed(planned, options, territory) for territory in wanted),
+        (*order_tables(ordered), schedule_table(ordered, delays)),
+        (),
+        (*ordered.findings, *delays.findings, *_over_limits(planned, ordered)),
+    )
+
+
+def _dispensed(planned: Planned, options: PlanOptions, territory: str) -> ReportedNumber:
+    """Activity to dispense for one injection: what the residual keeps back added."""
+    delivered = planned.plan.activities_gbq[territory]
+    residual = planned.product.residual_fraction
+    constants = (residual,) if options.residual_fraction is None else ()
+    kept = (
+        Measured(residual.value, {"residual": residual.standard_uncertainty})
+        if options.residual_fraction is None
+        else Measured(options.residual_fraction)
+    )
+    value = propagate(lambda a, r: a / (1.0 - r), a=delivered, r=kept)
+    inputs = (Input("A delivered", f"{delivered.value:.4g}", "GBq", "this plan"), Input("R", f"{kept.value:g}", "", "residual"))
+    return ReportedNumber(
+        f"dispensed.{territory}", f"Activity to dispense, {territory}", value, "GBq", "A_dispensed = A_delivered / (1 − R)",
+        "residual", PRODUCTS_VERSION, inputs, constants,
+    )  # fmt: skip
+
+
+def _over_limits(planned: Planned, ordered: VialOrder) -> tuple[Finding, ...]:
+    """What the ordered vials would do to the limits: vials given whole deliver what they hold, not what was planned."""
+    delivered = {t: ordered.delivered_gbq.get(t, 0.0) for t in planned.problem.tumours}
+    over = [
+        f"{structure_label(o.structure)} {o.dose.value:.1f} Gy against {o.rule.value_gy:g} Gy"
+        for o in evaluate(planned.problem, delivered)
+        if o.rule.role is Role.LIMIT and o.dose.value > o.rule.value_gy * (1.0 + 1e-6)
+    ]
+    if not over:
+        return ()
+    message = (
+        f"the ordered vials, given at the planned instant, exceed a limit: {'; '.join(over)} · choose smaller vials or a later hour"
+    )
+    return (Finding("order.exceeds_limit", Severity.CRITICAL, message),)

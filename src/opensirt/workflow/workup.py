@@ -185,7 +185,7 @@ def _planar_shunt(study: LoadedStudy, scene: Scene, spect: Measured) -> tuple[li
         "planar geometric mean; regions are the projected CT contours, no background subtracted", shunt.LUNG_SHUNT_VERSION, inputs,
         sources=("van Roekel thesis p. 30",),
     )  # fmt: skip
-    return [number], list(shunt.compared(value, spect))
+    return [number], [*shunt.compared(value, spect), *shunt.background_findings(counts, None)]
 
 
 def _mass_and_blur(scene: Scene, uptake: CompartmentUptake) -> list[ReportedNumber]:
