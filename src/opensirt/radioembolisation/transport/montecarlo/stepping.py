@@ -173,7 +173,7 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
             to_knock = -math.log(1.0 - _unit(z1)) / most[m]
             held = _units(energy)
             place = (math.log(energy) - _LOG_LOW) * energy_scale if held > cut_units else 0.0
-            before = _look(by_energy, m, 8, place) + _unit(z0) * _look(by_energy, m, 9, place)
+            before = _unit(z0)
             left = before
             while True:
                 if held <= cut_units:
@@ -423,5 +423,5 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
                 ux, uy, uz = _turn(ux, uy, uz, deficit, 2.0 * math.pi * _unit(z1))
                 rest_of_turn = 1.0 - before
                 state, z0 = _next(state)
-                before = _look(by_energy, m, 8, place) + _unit(z0) * _look(by_energy, m, 9, place)
+                before = _unit(z0)
                 left = rest_of_turn + before

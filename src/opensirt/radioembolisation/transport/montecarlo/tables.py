@@ -51,7 +51,7 @@ class Physics:
         Electrons of less energy are absorbed where they are: 50 keV have a range of 0.04 mm in tissue, 0.17 mm in lung.
     """
 
-    turn_reach_g_per_cm2: float = 0.05
+    turn_reach_g_per_cm2: float = 0.04
     turn_paths_number: float = 0.5
     knock_on_mev: float = 0.1
     photon_mev: float = 0.05
@@ -92,6 +92,11 @@ class Tables:
     physics: Physics
 
 
+def _cumulative(density: FloatArray, energy: FloatArray) -> FloatArray:
+    """Integral from the lowest energy."""
+    return np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(energy))])
+
+
 def _one(medium: TransportMedium, physics: Physics) -> dict[str, FloatArray]:
     log_energy = np.linspace(np.log(LOWEST_MEV), np.log(HIGHEST_MEV), ENERGY_NODES * _FINE + 1)
     energy = np.exp(log_energy)
@@ -102,38 +107,27 @@ def _one(medium: TransportMedium, physics: Physics) -> dict[str, FloatArray]:
     photons, radiative = photons_above(medium, energy, physics.photon_mev)
     stopping = collision_stopping(medium, energy) - loss + radiative
     moment_energy = np.geomspace(LOWEST_MEV, HIGHEST_MEV, TURN_ENERGIES)
+    reach = _cumulative(1.0 / stopping, energy)
     moments = np.array([transport_moments(medium, float(e), physics.knock_on_mev) for e in moment_energy])
     scattering = np.exp(np.interp(log_energy, np.log(moment_energy), np.log(moments[:, 1]) + np.log(moment_energy) * 1.6))
     scattering = scattering / energy**1.6
 
-    def cumulative(density: FloatArray) -> FloatArray:
-        steps = 0.5 * (density[1:] + density[:-1]) * np.diff(energy)
-        return np.concatenate([[0.0], np.cumsum(steps)])
-
     paths = np.minimum(physics.turn_reach_g_per_cm2 * scattering, physics.turn_paths_number)
-    reach, strength, radiated = (
-        cumulative(1.0 / stopping),
-        cumulative(scattering / paths / stopping),
-        cumulative(radiative / stopping),
-    )
+    strength, radiated = _cumulative(scattering / paths / stopping, energy), _cumulative(radiative / stopping, energy)
     variance = straggling_below(energy, physics.knock_on_mev) * electrons
     jump = skewness_below(energy, physics.knock_on_mev) * electrons / variance
     columns = np.stack([reach, strength, radiated, number, variance, stopping, photons, jump], axis=1)[::_FINE]
     even = np.linspace(0.0, strength[-1], STRENGTH_NODES + 1)
     roots = np.linspace(0.0, np.sqrt(reach[-1]), RANGE_NODES + 1)
     quantiles = 1.0 - (1.0 - np.linspace(0.0, 1.0, TURN_QUANTILES + 1)) ** 2
+    turn_paths = np.interp(np.log(moment_energy), log_energy, paths)
     return {
         "by_energy": columns,
         "by_strength": np.stack([np.interp(even, strength, energy), np.interp(even, strength, reach)], axis=1),
         "strength_step": even[1],
         "by_range": np.interp(roots**2, reach, energy),
         "range_step": roots[1],
-        "turns": np.array(
-            [
-                deflection_table(row, min(physics.turn_reach_g_per_cm2 * float(row[1]), physics.turn_paths_number), quantiles)
-                for row in moments
-            ]
-        ),
+        "turns": np.array([deflection_table(row, n, quantiles) for row, n in zip(moments, turn_paths, strict=True)]),
         "most_events": np.asarray((number + photons).max()),
     }
 
