@@ -76,6 +76,15 @@ class TherapyNuclide(StrEnum):
     HO166 = "Ho-166"
 
 
+class DoseNuclide(StrEnum):
+    """Nuclides that a dose can be computed for."""
+
+    Y90 = "Y-90"
+    HO166 = "Ho-166"
+    LU177 = "Lu-177"
+    I131 = "I-131"
+
+
 class Engine(StrEnum):
     """Dose engines."""
 
@@ -215,6 +224,10 @@ def plan(
     engine: Annotated[Engine, typer.Option(help="Engine for voxel dose and DVH.")] = Engine.KERNEL_DENSITY,
     dose_constant: Annotated[str, typer.Option(help="Name of the dose constant; the nuclide's default where left out.")] = "",
     residual: Annotated[float | None, typer.Option(min=0.0, max=0.5, help="Share that stays in vial and tubing, 0 to 0.5.")] = None,
+    calibration: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=0.5, help="Relative standard uncertainty of the activity meter, 0 to 0.5; 0.05 is assumed."),
+    ] = None,
     reason: Annotated[str, typer.Option(help="Why --target and --limit are what they are.")] = "stated on the command line",
     patient: Annotated[
         Path | None,
@@ -259,6 +272,7 @@ def plan(
         engine=engine.value,
         dose_constant=dose_constant,
         residual_fraction=residual,
+        calibration_fraction=calibration,
         workup=WorkupOptions(spacing_mm=spacing_mm, density=density_model),
         samples=samples,
     )
@@ -291,7 +305,7 @@ def plan(
 @app.command()
 def dose(
     activity: Annotated[Path, typer.Option(metavar="FILE", help="Bq/mL at administration: NIfTI, MetaImage or DICOM.")],
-    nuclide: Annotated[TherapyNuclide, typer.Option(help="What decays.")],
+    nuclide: Annotated[DoseNuclide, typer.Option(help="What decays.")],
     engine: Annotated[Engine, typer.Option(help="Dose engine.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help=".nii.gz, .mha, or .dcm (RTDOSE) where the input is DICOM; Gy.")],
     density: Annotated[Path | None, typer.Option(metavar="FILE", help="Mass density in g/mL.")] = None,
@@ -304,6 +318,9 @@ def dose(
     administered_at: Annotated[
         str, typer.Option(help="Instant of administration with offset, where DICOM does not state it.")
     ] = "",
+    effective_half_life_h: Annotated[
+        float | None, typer.Option(help="Decay and clearance together, h: required for Lu-177 and I-131, which do not stay.")
+    ] = None,
     json: AsJson = False,
     strict: Strict = False,
     debug: Debug = False,
@@ -318,7 +335,9 @@ def dose(
         from opensirt.workflow.dose import DoseOptions, run_dose
 
         masks = tuple(soft_tissue or ())
-        options = DoseOptions(activity, nuclide.value, engine.value, density, ct, masks, density_model, dose_constant, at)
+        options = DoseOptions(
+            activity, nuclide.value, engine.value, density, ct, masks, density_model, dose_constant, at, effective_half_life_h
+        )
         return run_dose(options, out, report)
 
     answer(work, words.dose_lines, Manner("dose", json, strict, debug))

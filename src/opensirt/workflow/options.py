@@ -111,6 +111,8 @@ class PlanOptions:
         Name of the dose constant; the nuclide's default where empty.
     residual_fraction : float or None
         Share that stays in vial and tubing; the product's published median where ``None``.
+    calibration_fraction : float or None
+        Relative standard uncertainty of the activity meter; 0.05, assumed, where ``None``.
     workup : WorkupOptions
         How the work-up is computed.
     patient : PatientFacts
@@ -133,6 +135,7 @@ class PlanOptions:
     engine: str = "kernel-density"
     dose_constant: str = ""
     residual_fraction: float | None = None
+    calibration_fraction: float | None = None
     workup: WorkupOptions = field(default_factory=WorkupOptions)
     patient: PatientFacts = field(default_factory=PatientFacts)
     site_limits: SiteLimits | None = None

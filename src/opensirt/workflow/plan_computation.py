@@ -19,6 +19,7 @@ from opensirt.radioembolisation.dosimetry.influence import (
     total_dose,
 )
 from opensirt.radioembolisation.dosimetry.models import partition
+from opensirt.radioembolisation.dosimetry.planned_means import DeliveryErrors, with_delivery
 from opensirt.radioembolisation.dosimetry.voxel import (
     combined,
     doses_per_gbq,
@@ -41,12 +42,19 @@ from opensirt.vocabulary.measured import Measured
 from opensirt.vocabulary.nuclides import DoseConstant
 from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.products import Product, product_named
-from opensirt.vocabulary.provenance import Mark
+from opensirt.vocabulary.provenance import Constant, Mark
 from opensirt.vocabulary.volumes import DoseMap, Occupancy
 from opensirt.workflow.options import PlanOptions
 from opensirt.workflow.workup import Workup
 
-HEADLINE = "recovered counts, kernel-density"
+ASSUMED_CALIBRATION = Constant(
+    "plan.calibration",
+    0.05,
+    "1",
+    "assumed: standard uncertainty of an activity meter for Y-90 or Ho-166; no source gives a general one",
+    0.0,
+    Mark.ASSUMED,
+)
 _STATED = {
     "tumour": StructureKind.TUMOUR,
     "normal_liver": StructureKind.NORMAL_LIVER,
@@ -254,6 +262,9 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     influences = {headline.model: headline, base.model: base, seen.model: seen, partition.NAME: partition_influence(uptake, masses)}
     for name, doses in engine_doses.items():
         influences[f"voxel {name}"] = _engine_influence(f"voxel {name}", doses, base, seen, regions, workup)
+    delivery = _delivery(product, options)
+    influences = {name: with_delivery(influence, delivery) for name, influence in influences.items()}
+    headline = influences[headline.model]
     fed = {t: tuple(c.key for c in uptake.of_kind(StructureKind.TUMOUR) if c.territory == t) for t in territories_of(uptake)}
     problem = PlanProblem(headline, rules, fed)
     plan = given(problem, options.activities_gbq) if options.intent == "given" else optimise(problem, options.intent)
@@ -263,8 +274,25 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     report(1.0)
     return Planned(
         workup, product, constant, at, influences, engine_doses, problem, plan, dose, regions, vials, rules,
-        (*findings, *vial_findings, *_scout_findings(headline, plan), *_map_findings(dose, headline, plan, regions, workup), *_plan_findings(plan, fed), *unapplied_findings(plan), *first.beyond.findings()), _focus(workup), sharp.counts_left_out, sharp.counts_used,
+        (*findings, *_delivery_findings(options), *vial_findings, *_scout_findings(headline, plan), *_map_findings(dose, headline, plan, regions, workup), *_plan_findings(plan, fed), *unapplied_findings(plan), *first.beyond.findings()), _focus(workup), sharp.counts_left_out, sharp.counts_used,
     )  # fmt: skip
+
+
+def _delivery(product: Product, options: PlanOptions) -> DeliveryErrors:
+    """Calibration as stated or assumed; the residual's spread where nobody stated the residual."""
+    residual = product.residual_fraction.standard_uncertainty if options.residual_fraction is None else 0.0
+    calibration = ASSUMED_CALIBRATION.value if options.calibration_fraction is None else options.calibration_fraction
+    return DeliveryErrors(calibration, residual)
+
+
+def _delivery_findings(options: PlanOptions) -> tuple[Finding, ...]:
+    if options.calibration_fraction is not None:
+        return ()
+    message = (
+        f"the uncertainty of the activity meter was not stated; {ASSUMED_CALIBRATION.value:.0%} is assumed · it moves every dose alike; one assay read "
+        "26 % above a vial's label (Selwyn et al. 2008) · state the department's own (--calibration)"
+    )
+    return (Finding("plan.calibration_assumed", Severity.NOTE, message, source=ASSUMED_CALIBRATION.source),)
 
 
 def _vials(

@@ -17,6 +17,7 @@ from opensirt.radioembolisation.dosimetry.models.catalogue import MODELS
 from opensirt.radioembolisation.dosimetry.models.facts import Unknown
 from opensirt.radioembolisation.dosimetry.models.goals import goal_of
 from opensirt.radioembolisation.dosimetry.models.protocol import Prescription
+from opensirt.radioembolisation.dosimetry.planned_means import DeliveryErrors, planned_means
 from opensirt.radioembolisation.dosimetry.radiobiology.structures import plan_radiobiology
 from opensirt.radioembolisation.dosimetry.resampling import (
     RESAMPLING_VERSION,
@@ -250,9 +251,8 @@ def _metrics(planned: Planned, options: PlanOptions, report: Callable[[float], N
     workup = planned.workup
     headline = next(iter(planned.influences.values()))
     activities = {t: a.value for t, a in planned.plan.activities_gbq.items()}
-    base = planned.influences["count partition, recovered"]  # for liver outside every territory, which no engine is asked for
-    means = {key: total_dose(base, key, activities) for key in base.gy_per_gbq}
-    means |= {key: total_dose(headline, key, activities) for key in headline.gy_per_gbq}
+    base = planned.influences["count partition, recovered"]
+    means = planned_means(headline, base, activities, DeliveryErrors())  # calibration and residual are in both already
     metrics, structures = _wanted(planned)
     shape = ShapeErrors(contour_mm=options.workup.contour_mm, noise_factor=options.workup.noise_factor)
     nuclide = planned.product.nuclide.name
@@ -369,7 +369,8 @@ def _dispensed(planned: Planned, options: PlanOptions, territory: str) -> Report
         if options.residual_fraction is None
         else Measured(options.residual_fraction)
     )
-    value = propagate(lambda a, r: a / (1.0 - r), a=delivered, r=kept)
+    own = {source: u for source, u in delivered.contributions.items() if source != "residual"}  # it comes in with R
+    value = propagate(lambda a, r: a / (1.0 - r), a=Measured(delivered.value, own), r=kept)
     inputs = (Input("A delivered", f"{delivered.value:.4g}", "GBq", "this plan"), Input("R", f"{kept.value:g}", "", "residual"))
     return ReportedNumber(
         f"dispensed.{territory}", f"Activity to dispense, {territory}", value, "GBq", "A_dispensed = A_delivered / (1 − R)",

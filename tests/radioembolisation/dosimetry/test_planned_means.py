@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opensirt.radioembolisation.dosimetry.influence import Influence
-from opensirt.radioembolisation.dosimetry.planned_means import DeliveryErrors, planned_means
+from opensirt.radioembolisation.dosimetry.planned_means import DeliveryErrors, planned_means, with_delivery
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.measured import Measured
 
@@ -38,3 +38,12 @@ def test_delivery_moves_every_dose_alike() -> None:
 def test_what_cannot_be(calibration: float, residual: float) -> None:
     with pytest.raises(InvalidValue):
         DeliveryErrors(calibration, residual)
+
+
+def test_delivery_in_an_influence_is_delivery_in_the_means() -> None:
+    delivery = DeliveryErrors(0.05, 0.02)
+    after = planned_means(HEADLINE, BASE, GIVEN, delivery)
+    within = planned_means(with_delivery(HEADLINE, delivery), with_delivery(BASE, delivery), GIVEN, DeliveryErrors())
+    for key, mean in after.items():
+        assert within[key].value == pytest.approx(mean.value)
+        assert dict(within[key].contributions) == pytest.approx(dict(mean.contributions))

@@ -32,6 +32,17 @@ class DeliveryErrors:
                 raise InvalidValue(f"a relative uncertainty of {relative} of the {name}", "", "give 0 or more and below 1")
 
 
+def with_delivery(influence: Influence, delivery: DeliveryErrors) -> Influence:
+    """The same dose per GBq with what is uncertain about the activity itself: sources ``"calibration"`` and ``"residual"``, alike for all."""
+
+    def one(measured: Measured) -> Measured:
+        with_meter = measured.with_contribution("calibration", measured.value * delivery.calibration_relative)
+        return with_meter.with_contribution("residual", -measured.value * delivery.residual_relative)
+
+    rows = {key: {territory: one(value) for territory, value in row.items()} for key, row in influence.gy_per_gbq.items()}
+    return attrs.evolve(influence, gy_per_gbq=rows)
+
+
 def planned_means(
     headline: Influence, base: Influence, activities_gbq: Mapping[str, float], delivery: DeliveryErrors
 ) -> dict[str, Measured]:
