@@ -108,10 +108,9 @@ def _one(medium: TransportMedium, physics: Physics) -> dict[str, FloatArray]:
     stopping = collision_stopping(medium, energy) - loss + radiative
     moment_energy = np.geomspace(LOWEST_MEV, HIGHEST_MEV, TURN_ENERGIES)
     reach = _cumulative(1.0 / stopping, energy)
-    moments = np.array([transport_moments(medium, float(e), physics.knock_on_mev) for e in moment_energy])
+    moments = transport_moments(medium, moment_energy, physics.knock_on_mev)
     scattering = np.exp(np.interp(log_energy, np.log(moment_energy), np.log(moments[:, 1]) + np.log(moment_energy) * 1.6))
     scattering = scattering / energy**1.6
-
     paths = np.minimum(physics.turn_reach_g_per_cm2 * scattering, physics.turn_paths_number)
     strength, radiated = _cumulative(scattering / paths / stopping, energy), _cumulative(radiative / stopping, energy)
     variance = straggling_below(energy, physics.knock_on_mev) * electrons
