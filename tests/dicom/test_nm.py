@@ -279,7 +279,7 @@ def test_spect_in_bq_per_ml_is_activity_at_its_stated_instant(tmp_path):
         ({"DecayCorrection": "ADMIN"}, "pet.time_missing"),
         ({"Units": "PROPCNTS"}, "nm.units"),
         ({"RadiopharmaceuticalInformationSequence": []}, "pet.nuclide_missing"),
-        ({"RadiopharmaceuticalInformationSequence": [radiopharmaceutical(("1368003", "^131^Iodine"))]}, "pet.nuclide_unknown"),
+        ({"RadiopharmaceuticalInformationSequence": [radiopharmaceutical(("35337001", "^68^Gallium"))]}, "pet.nuclide_unknown"),
     ],
 )
 def test_activity_without_proof_is_refused(tmp_path, more, code):

@@ -9,8 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensirt.vocabulary.errors import UnsupportedInput
-from opensirt.vocabulary.nuclides import HO166, NUCLIDES, TC99M, THERAPEUTIC, Y90, nuclide_named
+from opensirt.vocabulary.decay_data import decay_data_named
+from opensirt.vocabulary.errors import InvalidValue, MissingInput, UnsupportedInput
+from opensirt.vocabulary.nuclides import (
+    CLEARED,
+    HO166,
+    I131,
+    LU177,
+    NUCLIDES,
+    TC99M,
+    THERAPEUTIC,
+    Y90,
+    nuclide_named,
+    require_half_life_of_dose,
+)
+from opensirt.vocabulary.provenance import Constant
 
 ELECTRONS, PHOTONS = ("beta-", "IE", "auger"), ("gamma", "X", "annihilation")
 RECORD = 2e-5
@@ -21,11 +34,11 @@ def _energy_mev(emissions: dict, kinds: tuple[str, ...]) -> float:
     return math.fsum(energy * per_decay for kind in kinds for energy, per_decay in emissions.get(kind, []))
 
 
-@pytest.mark.parametrize("nuclide", [Y90, HO166, TC99M], ids=lambda n: n.name)
+@pytest.mark.parametrize("nuclide", NUCLIDES.values(), ids=lambda n: n.name)
 def test_half_life_and_energies_are_those_of_icrp_107(nuclide, shared_data):
     data = json.loads((shared_data / "decay" / f"icrp107_{nuclide.name}.json").read_text())
-    assert data["time_unit"] == "h"
-    assert nuclide.half_life_h.value == pytest.approx(data["half_life"], rel=1e-12)
+    hours = data["half_life"] * {"h": 1.0, "d": 24.0}[data["time_unit"]]
+    assert nuclide.half_life_h.value == pytest.approx(hours, rel=1e-12)
     places = 1e-3 if nuclide is TC99M else RECORD  # Tc-99m makes images only and is given to three digits
     known = {kind.lower(): lines for kind, lines in data["emissions"].items()}
     electrons = sum(_energy_mev(known, (kind,)) for kind in known if kind.startswith(("beta-", "ie", "ce", "ic", "aug", "acr")))
@@ -97,5 +110,62 @@ def test_every_constant_has_its_source_and_unit():
 
 
 def test_an_unknown_nuclide_is_refused():
-    with pytest.raises(UnsupportedInput, match="Lu-177"):
-        nuclide_named("Lu-177")
+    with pytest.raises(UnsupportedInput, match="Re-188"):
+        nuclide_named("Re-188")
+
+
+@pytest.mark.parametrize("nuclide", CLEARED, ids=lambda n: n.name)
+@given(st.floats(0.01, 1.0))
+def test_clearance_scales_decays_and_every_constant_alike(nuclide, share):
+    cleared = nuclide.cleared_with(share * nuclide.half_life_h.value)
+    assert cleared.decays_per_gbq == pytest.approx(share * nuclide.decays_per_gbq, rel=1e-12)
+    for before, after in zip(nuclide.dose_constants, cleared.dose_constants, strict=True):
+        assert after.name == before.name and after.value == pytest.approx(share * before.value, rel=1e-12)
+    assert cleared.name == nuclide.name and cleared != nuclide
+    require_half_life_of_dose(cleared, "")
+
+
+def test_clearance_adds_its_uncertainty():
+    stated = Constant("Lu-177.effective_half_life_h", 70.0, "h", "three SPECT scans", 7.0)
+    constant = LU177.cleared_with(stated).dose_constant().gy_kg_per_gbq
+    assert constant.standard_uncertainty / constant.value == pytest.approx(math.hypot(0.1, 0.0009 / 0.147923), rel=1e-9)
+    assert "effective half-life 70 h" in constant.source
+
+
+def test_a_dose_of_what_does_not_stay_needs_an_effective_half_life():
+    for nuclide in CLEARED:
+        with pytest.raises(MissingInput, match=f"{nuclide.name} without an effective half-life"):
+            require_half_life_of_dose(nuclide, "state it")
+    for nuclide in (*THERAPEUTIC, TC99M):
+        require_half_life_of_dose(nuclide, "state it")
+
+
+@pytest.mark.parametrize(
+    ("nuclide", "hours", "error"),
+    [
+        (LU177, 160.0, InvalidValue),
+        (LU177, 0.0, InvalidValue),
+        (LU177, -5.0, InvalidValue),
+        (I131, math.nan, InvalidValue),
+        (Y90, 50.0, UnsupportedInput),
+        (TC99M, 5.0, UnsupportedInput),
+        (LU177.cleared_with(70.0), 60.0, UnsupportedInput),
+    ],
+)
+def test_effective_half_lives_that_cannot_be(nuclide, hours, error):
+    with pytest.raises(error):
+        nuclide.cleared_with(hours)
+
+
+@pytest.mark.parametrize("nuclide", NUCLIDES.values(), ids=lambda n: n.name)
+def test_the_record_is_the_sum_of_the_decay_data(nuclide):
+    data = decay_data_named(nuclide.name)
+    places = 1e-3 if nuclide is TC99M else RECORD
+    assert nuclide.half_life_h.value == pytest.approx(data.half_life_h, rel=1e-12)
+    assert nuclide.electron_mev.value == pytest.approx(data.electron_mev, rel=places)
+    assert nuclide.photon_mev.value == pytest.approx(data.photon_mev, rel=1e-3, abs=1e-7)
+    if data.second is not None:
+        spread = abs(data.second.half_life_h.value - data.half_life_h)
+        assert nuclide.half_life_h.standard_uncertainty >= 0.9 * max(spread, data.second.half_life_h.standard_uncertainty)
+    if data.second is not None and data.second.beta_yields:
+        assert nuclide.electron_mev.standard_uncertainty >= 0.9 * abs(data.second.beta_mev - data.beta_mev)

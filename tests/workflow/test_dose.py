@@ -95,6 +95,35 @@ def test_density_on_another_grid_is_averaged(tmp_path, uniform):
     assert np.allclose(dose, 49.67 / 1.2, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("nuclide", "constant", "half_life_h", "k_gy_kg_per_gbq"),
+    [
+        ("Lu-177", "", 79.764, 19.636 / 2),
+        ("Lu-177", "icrp107-electrons", 159.528, 19.636),
+        ("I-131", "", 48.1242, 30.730 / 4),
+        ("I-131", "icrp107", 192.4968, 92.042),
+    ],
+)
+def test_what_is_not_trapped_gets_its_constant_scaled_by_the_effective_half_life(
+    tmp_path, uniform, nuclide, constant, half_life_h, k_gy_kg_per_gbq
+):
+    """K of all electrons after physical decay: 19.64 (Lu-177) and 30.73 Gy·kg/GBq (I-131), by hand from ICRP-107; half the time, half the dose."""
+    options = DoseOptions(
+        uniform.activity, nuclide, "local", uniform.density, dose_constant=constant, effective_half_life_h=half_life_h
+    )
+    summary = run_dose(options, tmp_path / "dose.nii.gz", silent)
+    assert summary.gy_kg_per_gbq == pytest.approx(k_gy_kg_per_gbq, rel=1e-4)
+    assert summary.mean_gy == pytest.approx(k_gy_kg_per_gbq / 1.05, rel=1e-4)
+    assert summary.effective_half_life_h == half_life_h
+    assert [finding.code for finding in summary.findings] == ["dose.one_effective_half_life"]
+
+
+def test_what_is_not_trapped_is_refused_in_one_clear_sentence(tmp_path, uniform):
+    with pytest.raises(MissingInput, match=r"Lu-177 without an effective half-life .* --effective-half-life-h"):
+        run_dose(DoseOptions(uniform.activity, "Lu-177", "local", uniform.density), tmp_path / "dose.nii.gz", silent)
+    assert not (tmp_path / "dose.nii.gz").exists()
+
+
 def broken(values: np.ndarray, bad: float) -> np.ndarray:
     values = values.copy()
     values[2, 3, 4] = bad
@@ -132,7 +161,13 @@ def test_what_cannot_be_asked_is_refused(tmp_path, uniform):
     for options, error in (
         (DoseOptions(uniform.activity, "Y-90", "local"), InconsistentInput),
         (DoseOptions(uniform.activity, "Y-90", "local", uniform.density, uniform.density), InconsistentInput),
-        (DoseOptions(uniform.activity, "Lu-177", "local", uniform.density), UnsupportedInput),
+        (DoseOptions(uniform.activity, "Lu-177", "local", uniform.density), MissingInput),
+        (DoseOptions(uniform.activity, "Lu-177", "kernel", uniform.density, effective_half_life_h=70.0), UnsupportedInput),
+        (DoseOptions(uniform.activity, "Lu-177", "local", uniform.density, effective_half_life_h=170.0), InvalidValue),
+        (DoseOptions(uniform.activity, "Lu-177", "local", uniform.density, effective_half_life_h=0.0), InvalidValue),
+        (DoseOptions(uniform.activity, "Lu-177", "local", uniform.density, effective_half_life_h=float("nan")), InvalidValue),
+        (DoseOptions(uniform.activity, "Y-90", "local", uniform.density, effective_half_life_h=50.0), UnsupportedInput),
+        (DoseOptions(uniform.activity, "Tc-99m", "local", uniform.density, effective_half_life_h=5.0), UnsupportedInput),
         (DoseOptions(uniform.activity, "Tc-99m", "local", uniform.density), UnsupportedInput),
         (DoseOptions(uniform.activity, "Y-90", "magic", uniform.density), UnsupportedInput),
         (DoseOptions(uniform.activity, "Y-90", "local", uniform.density, dose_constant="51"), UnsupportedInput),

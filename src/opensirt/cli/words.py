@@ -68,8 +68,9 @@ def plan_lines_in(folder: Path) -> Callable[[Any], Iterable[str]]:
 def dose_lines(summary: Any) -> Iterable[str]:
     """What was computed."""
     yield f"{summary.file}: mean {summary.mean_gy:.4g} Gy, highest {summary.maximum_gy:.4g} Gy on {summary.grid}"
+    life = f"effective half-life {summary.effective_half_life_h:g} h" if summary.effective_half_life_h else "full decay"
     yield (
-        f"{summary.activity_gbq:.4g} GBq of {summary.nuclide} at administration, full decay, engine {summary.engine} {summary.engine_version}, "
+        f"{summary.activity_gbq:.4g} GBq of {summary.nuclide} at administration, {life}, engine {summary.engine} {summary.engine_version}, "
         f"{summary.gy_kg_per_gbq:g} Gy·kg/GBq ({summary.dose_constant})"
     )
     energy = summary.energy

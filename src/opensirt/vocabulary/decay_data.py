@@ -239,7 +239,7 @@ def _lines(name: str, kind: str, rows: Sequence[Sequence[float]]) -> tuple[Emiss
     for energy, number in rows:
         _positive(f"energy of {kind} of {name}", energy)
         _positive(f"yield of {kind} of {name}", number)
-    return tuple(EmissionLine(energy, number) for energy, number in sorted(rows))
+    return tuple(EmissionLine(energy, number) for energy, number in sorted((row[0], row[1]) for row in rows))
 
 
 def _beta(name: str, row: Mapping[str, Any]) -> BetaBranch:

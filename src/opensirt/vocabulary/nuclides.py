@@ -2,16 +2,20 @@
 
 One evaluation is used throughout: ICRP Publication 107 (2008). What other evaluations say (LNHB/DDEP) enters as uncertainty.
 A published dose constant (49.67 Gy·kg/GBq …) is a *chosen normalisation*: it replaces half-life × energy as a whole, for every
-engine alike, and a result says which one it used.
+engine alike, and a result says which one it used. Branches, lines and what the other evaluation says stand in
+:mod:`opensirt.vocabulary.decay_data`; energies and half-lives here are their sums (a test says so).
+
+Microspheres stay where they lodge, so that the physical half-life gives the dose. Lu-177 and I-131 as therapy do not: a dose of them asks
+for an effective half-life (:meth:`Nuclide.cleared_with`).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
+from opensirt.vocabulary.errors import InvalidValue, MissingInput, UnsupportedInput
 from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Constant, Mark
 from opensirt.vocabulary.units import BQ_PER_GBQ, JOULE_PER_MEV, SECONDS_PER_HOUR
@@ -19,6 +23,7 @@ from opensirt.vocabulary.units import BQ_PER_GBQ, JOULE_PER_MEV, SECONDS_PER_HOU
 _LARGEST_EXPONENT = 700.0
 """Beyond it the exponential of a double overflows."""
 _ICRP107 = "ICRP Publication 107 (2008)"
+_STATED = "stated for this patient"
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,12 @@ class Nuclide:
         Physical half-life in h.
     electron_mev, photon_mev : Constant
         Mean energy per decay in MeV carried by electrons (beta, conversion, Auger) and by photons (gamma, X).
-    dose_constants : tuple of DoseConstant
+    published_constants : tuple of DoseConstant
         Published normalisations in use, the first being the default; empty for a nuclide that only makes images.
+    trapped : bool
+        Whether it stays where it lodges until it has decayed.
+    effective : bool
+        Whether ``half_life_h`` is an effective half-life, stated for a patient (:meth:`cleared_with`).
     """
 
     name: str
@@ -63,6 +72,45 @@ class Nuclide:
     electron_mev: Constant
     photon_mev: Constant
     published_constants: tuple[DoseConstant, ...] = ()
+    trapped: bool = True
+    effective: bool = False
+
+    def cleared_with(self, effective_half_life_h: float | Constant) -> Nuclide:
+        """The nuclide where it does not stay: every dose constant and number of decays is scaled by ``T_eff / T_phys``.
+
+        Parameters
+        ----------
+        effective_half_life_h : float or Constant
+            ``1 / (1/T_phys + 1/T_biol)``, h. Of a time-integrated activity ``Ã``, it is ``ln 2 · Ã / A₀``.
+
+        Returns
+        -------
+        Nuclide
+            For dose alone: an image is corrected for decay by the physical half-life, before.
+
+        Raises
+        ------
+        UnsupportedInput
+            If the nuclide is trapped with its microsphere, or one was stated before.
+        InvalidValue
+            If the effective half-life is not above 0, or longer than the physical one.
+        """
+        given = effective_half_life_h
+        stated = given if isinstance(given, Constant) else Constant(f"{self.name}.effective_half_life_h", given, "h", _STATED)
+        physical = self.half_life_h.value
+        if self.trapped or self.effective:
+            raise UnsupportedInput(
+                f"an effective half-life of {self.name}",
+                "one is stated already" if self.effective else "what carries it stays where it lodges",
+                f"leave it out; it is for {' and '.join(nuclide.name for nuclide in CLEARED)}",
+            )
+        if not 0.0 < stated.value <= physical:
+            raise InvalidValue(
+                f"an effective half-life of {stated.value:g} h",
+                f"{self.name} decays with {physical:g} h, and clearance only shortens that",
+                "state it in h, above 0",
+            )
+        return replace(self, half_life_h=stated, effective=True)
 
     @property
     def decay_constant_per_h(self) -> float:
@@ -78,18 +126,28 @@ class Nuclide:
     def record_constant(self) -> DoseConstant:
         """The dose constant that follows from this record: ``decays · energy``, ICRP-107."""
         energy = self.electron_mev.value + self.photon_mev.value
-        value = self.decays_per_gbq * energy * JOULE_PER_MEV
-        relative = math.hypot(
-            self.half_life_h.standard_uncertainty / self.half_life_h.value,
-            math.hypot(self.electron_mev.standard_uncertainty, self.photon_mev.standard_uncertainty) / energy,
-        )
-        source = f"half-life × energy per decay of {_ICRP107}; all electrons and photons absorbed"
-        key = f"{self.name}.dose_constant.icrp107"
-        return DoseConstant("icrp107", Constant(key, value, "Gy·kg/GBq", source, value * relative, Mark.DERIVED))
+        uncertainty = math.hypot(self.electron_mev.standard_uncertainty, self.photon_mev.standard_uncertainty)
+        return self._constant("icrp107", energy, uncertainty, "all electrons and photons absorbed")
+
+    @property
+    def electron_constant(self) -> DoseConstant:
+        """The same with all electrons and no photons absorbed: for nuclides of which gammas carry much away."""
+        energy, uncertainty = self.electron_mev.value, self.electron_mev.standard_uncertainty
+        return self._constant("icrp107-electrons", energy, uncertainty, "all electrons absorbed, no photons")
+
+    def _constant(self, name: str, energy_mev: float, uncertainty_mev: float, what: str) -> DoseConstant:
+        value = self.decays_per_gbq * energy_mev * JOULE_PER_MEV
+        relative = math.hypot(self.half_life_h.standard_uncertainty / self.half_life_h.value, uncertainty_mev / energy_mev)
+        life = f"effective half-life {self.half_life_h.value:g} h" if self.effective else "half-life"
+        source = f"{life} × energy per decay of {_ICRP107}; {what}"
+        key = f"{self.name}.dose_constant.{name}"
+        return DoseConstant(name, Constant(key, value, "Gy·kg/GBq", source, value * relative, Mark.DERIVED))
 
     @property
     def dose_constants(self) -> tuple[DoseConstant, ...]:
-        """Every constant on offer: published ones first, then the record's own."""
+        """Every constant on offer: published ones first, then the record's own; electrons first where the nuclide is not trapped."""
+        if not self.trapped:
+            return (self.electron_constant, self.record_constant)
         return (*self.published_constants, self.record_constant)
 
     def dose_constant(self, name: str = "") -> DoseConstant:
@@ -185,12 +243,82 @@ TC99M = Nuclide(
     electron_mev=Constant("Tc-99m.electron_mev", 0.0162, "MeV", _ICRP107, 0.0, Mark.DERIVED),
     photon_mev=Constant("Tc-99m.photon_mev", 0.1266, "MeV", _ICRP107, 0.0, Mark.DERIVED),
 )
+LU177 = Nuclide(
+    name="Lu-177",
+    half_life_h=Constant("Lu-177.half_life_h", 159.528, "h", f"{_ICRP107}; LNHB/DDEP has 6.647(4) d", 0.096),
+    electron_mev=Constant(
+        "Lu-177.electron_mev",
+        0.147923,
+        "MeV",
+        f"{_ICRP107}: betas 0.133270, conversion electrons 0.013522, Auger electrons 0.001131; LNHB/DDEP has 0.134196 for betas: the difference is the uncertainty",
+        0.0009,
+        Mark.DERIVED,
+    ),
+    photon_mev=Constant(
+        "Lu-177.photon_mev",
+        0.035098,
+        "MeV",
+        f"{_ICRP107}; yields of LNHB/DDEP are 3 to 6 % smaller: the difference is the uncertainty",
+        0.0019,
+        Mark.DERIVED,
+    ),
+    trapped=False,
+)
+I131 = Nuclide(
+    name="I-131",
+    half_life_h=Constant(
+        "I-131.half_life_h", 192.4968, "h", f"{_ICRP107}; LNHB/DDEP has 8.0233 d: the difference is the uncertainty", 0.062
+    ),
+    electron_mev=Constant(
+        "I-131.electron_mev",
+        0.191848,
+        "MeV",
+        f"{_ICRP107}: betas 0.181868, conversion electrons 0.009567, Auger electrons 0.000413; evaluations of other nuclides differ by 0.7 %: the uncertainty",
+        0.0013,
+        Mark.DERIVED,
+    ),
+    photon_mev=Constant(
+        "I-131.photon_mev",
+        0.382758,
+        "MeV",
+        f"{_ICRP107}; no second evaluation was at hand: 1 % is taken as the uncertainty",
+        0.0038,
+        Mark.DERIVED,
+    ),
+    trapped=False,
+)
 
-NUCLIDES = MappingProxyType({nuclide.name: nuclide for nuclide in (Y90, HO166, TC99M)})
+NUCLIDES = MappingProxyType({nuclide.name: nuclide for nuclide in (Y90, HO166, TC99M, LU177, I131)})
 """Every nuclide of the record by name."""
 
 THERAPEUTIC = (Y90, HO166)
 """Nuclides that are permanently trapped with their microsphere, so that the physical half-life alone gives the dose."""
+
+CLEARED = (LU177, I131)
+"""Nuclides of therapies that are not trapped: a dose of them needs an effective half-life."""
+
+
+def require_half_life_of_dose(nuclide: Nuclide, remedy: str) -> None:
+    """Refuse a dose of a nuclide that does not stay, where no effective half-life says how long it does.
+
+    Parameters
+    ----------
+    nuclide : Nuclide
+        As the dose would be computed.
+    remedy : str
+        How the user states it here.
+
+    Raises
+    ------
+    MissingInput
+        For Lu-177 and I-131 with their physical half-life.
+    """
+    if not nuclide.trapped and not nuclide.effective:
+        raise MissingInput(
+            f"a dose of {nuclide.name} without an effective half-life",
+            f"{nuclide.name} leaves the place where it was taken up, before it decays ({nuclide.half_life_h.value:g} h)",
+            f"{remedy}; of a time-integrated activity Ã it is ln 2 · Ã/A₀",
+        )
 
 
 def nuclide_named(name: str) -> Nuclide:

@@ -85,6 +85,8 @@ def dose_constant(values: Values) -> DoseConstant:
         For an unknown nuclide or constant.
     """
     nuclide = nuclide_named(values.text("nuclide"))
+    if not nuclide.trapped:
+        raise InvalidValue(f"a dose of {nuclide.name}", "this formula is for what stays with its microsphere", "use Y-90 or Ho-166")
     if not nuclide.published_constants:
         raise InvalidValue(f"a dose of {nuclide.name}", "it makes images and is no therapy", "use Y-90 or Ho-166")
     return dose_constant_of(nuclide, values.raw("dose_constant"))

@@ -20,9 +20,9 @@ from opensirt.vocabulary.activity import hours_between
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.measured import Measured, propagate
-from opensirt.vocabulary.nuclides import nuclide_named
+from opensirt.vocabulary.nuclides import Nuclide, nuclide_named, require_half_life_of_dose
 from opensirt.vocabulary.products import GLASS, product_named
-from opensirt.vocabulary.provenance import Mark
+from opensirt.vocabulary.provenance import Constant, Mark
 from opensirt.vocabulary.units import (
     BQ_PER_GBQ,
     BQ_PER_MBQ,
@@ -43,11 +43,20 @@ from opensirt.workflow.calc_model import (
     Outcome,
     constant_measured,
     dose_constant,
+    dose_constant_of,
     inputs_of,
 )
 
 PHYSICS_VERSION = "1"
 MGY_PER_GY = 1000.0
+EFFECTIVE_HALF_LIFE = Field(
+    "effective_half_life_h",
+    Kind.POSITIVE,
+    "decay and clearance together; needed for Lu-177 and I-131, never for microspheres",
+    None,
+    None,
+    (0.5, 300.0),
+)
 DECAY_FIELDS = (
     NUCLIDE,
     Field("amount_gbq", Kind.NOT_NEGATIVE, "activity at the first instant", 3.0),
@@ -59,8 +68,9 @@ CONSTANT_FIELDS = (
     NUCLIDE,
     Field("energy_mev", Kind.POSITIVE, "energy absorbed per decay; that of the record where not stated", 0.9336, None, (0.01, 5.0)),
     Field("half_life_h", Kind.POSITIVE, "half-life; that of the record where not stated", 64.1, None, (1.0, 300.0)),
+    EFFECTIVE_HALF_LIFE,
 )
-RATE_FIELDS = (NUCLIDE, Field("dose_gy", Kind.POSITIVE, "dose after full decay", 100.0))
+RATE_FIELDS = (NUCLIDE, Field("dose_gy", Kind.POSITIVE, "dose after full decay", 100.0), EFFECTIVE_HALF_LIFE)
 LOCAL_FIELDS = (
     NUCLIDE,
     DOSE_CONSTANT,
@@ -68,11 +78,13 @@ LOCAL_FIELDS = (
     Field("density_g_per_ml", Kind.POSITIVE, "density", 1.04, plausible=(0.001, 3.0)),
     Field("activity_bq", Kind.NOT_NEGATIVE, "activity of the voxel at administration; or its concentration", 1000.0, None),
     Field("concentration_bq_per_ml", Kind.NOT_NEGATIVE, "concentration at administration; or the activity", None, None),
+    EFFECTIVE_HALF_LIFE,
 )
 S_VALUE_FIELDS = (
     NUCLIDE,
     Field("activity_bq", Kind.NOT_NEGATIVE, "activity of the source voxel at administration", 1000.0),
     Field("s_value_mgy_per_mbq_s", Kind.POSITIVE, "S value", 0.858),
+    EFFECTIVE_HALF_LIFE,
 )
 DVH_FIELDS = (
     Field("doses_gy", Kind.NUMBERS, "dose of each voxel", [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]),
@@ -113,6 +125,32 @@ def _one_of(values: Values, first: str, second: str) -> str:
     return first if values.has(first) else second
 
 
+def nuclide_of_dose(values: Values) -> Nuclide:
+    """The nuclide that a payload names, with the half-life that its dose follows: an effective one where it does not stay.
+
+    Raises
+    ------
+    MissingInput
+        For Lu-177 and I-131 without an effective half-life.
+    UnsupportedInput
+        For an effective half-life of what stays with its microsphere, or an unknown nuclide.
+    InvalidValue
+        For an effective half-life above the physical one.
+    """
+    nuclide = nuclide_named(values.text("nuclide"))
+    if values.has("effective_half_life_h"):
+        stated = values.measured("effective_half_life_h")
+        key, source = f"{nuclide.name}.effective_half_life_h", "stated for this patient"
+        return nuclide.cleared_with(Constant(key, stated.value, "h", source, stated.standard_uncertainty, Mark.ASSUMED))
+    require_half_life_of_dose(nuclide, "state effective_half_life_h")
+    return nuclide
+
+
+def _half_life(nuclide: Nuclide) -> Measured:
+    key = "effective_half_life_h" if nuclide.effective else "half_life"
+    return Measured(nuclide.half_life_h.value, {key: nuclide.half_life_h.standard_uncertainty})
+
+
 def _elapsed(values: Values) -> Measured:
     instants = (values.has("from_at"), values.has("to_at"))
     if values.has("elapsed_h") == all(instants) or (any(instants) and not all(instants)):
@@ -139,7 +177,11 @@ def _decay(values: Values) -> Outcome:
 
 
 def _constant(values: Values) -> Outcome:
-    nuclide = nuclide_named(values.text("nuclide"))
+    if values.has("half_life_h") and values.has("effective_half_life_h"):
+        raise InvalidValue(
+            "half_life_h and effective_half_life_h", "one half-life gives the dose", "state one and leave out the other"
+        )
+    nuclide = nuclide_of_dose(values)
     energy_constants = () if values.has("energy_mev") else (nuclide.electron_mev, nuclide.photon_mev)
     life_constants = () if values.has("half_life_h") else (nuclide.half_life_h,)
     energy = (
@@ -153,11 +195,7 @@ def _constant(values: Values) -> Outcome:
             },
         )
     )
-    half_life = (
-        values.measured("half_life_h")
-        if values.has("half_life_h")
-        else Measured(nuclide.half_life_h.value, {"half_life": nuclide.half_life_h.standard_uncertainty})
-    )
+    half_life = values.measured("half_life_h") if values.has("half_life_h") else _half_life(nuclide)
     value = propagate(
         lambda half, e: BQ_PER_GBQ * half * SECONDS_PER_HOUR / math.log(2.0) * e * JOULE_PER_MEV, half=half_life, e=energy
     )
@@ -176,8 +214,8 @@ def _constant(values: Values) -> Outcome:
 
 
 def _rate(values: Values) -> Outcome:
-    nuclide = nuclide_named(values.text("nuclide"))
-    half_life = Measured(nuclide.half_life_h.value, {"half_life": nuclide.half_life_h.standard_uncertainty})
+    nuclide = nuclide_of_dose(values)
+    half_life = _half_life(nuclide)
     method = Method(
         "initial dose rate",
         PHYSICS_VERSION,
@@ -203,7 +241,8 @@ def _voxel_ml(values: Values) -> float:
 
 
 def _local(values: Values) -> Outcome:
-    constant = dose_constant(values)
+    nuclide = nuclide_of_dose(values)
+    constant = dose_constant_of(nuclide, values.raw("dose_constant")) if nuclide.effective else dose_constant(values)
     volume_ml = _voxel_ml(values)
     key = _one_of(values, "activity_bq", "concentration_bq_per_ml")
     per = 1.0 if key == "activity_bq" else volume_ml
@@ -229,8 +268,8 @@ def _local(values: Values) -> Outcome:
 
 
 def _s_value(values: Values) -> Outcome:
-    nuclide = nuclide_named(values.text("nuclide"))
-    half_life = Measured(nuclide.half_life_h.value, {"half_life": nuclide.half_life_h.standard_uncertainty})
+    nuclide = nuclide_of_dose(values)
+    half_life = _half_life(nuclide)
 
     def cumulated(a: float, half: float) -> float:
         return a / BQ_PER_MBQ * half * SECONDS_PER_HOUR / math.log(2.0)

@@ -9,7 +9,7 @@ from opensirt.radioembolisation.dosimetry.radiobiology import bed
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.measured import Measured, propagate
-from opensirt.vocabulary.nuclides import NUCLIDES, THERAPEUTIC
+from opensirt.vocabulary.nuclides import NUCLIDES, THERAPEUTIC, require_half_life_of_dose
 from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Constant, Mark
 from opensirt.vocabulary.radiobiology import (
@@ -34,6 +34,14 @@ HALF_LIFE_FIELDS = (
         None,
         None,
         (0.5, 5000.0),
+    ),
+    Field(
+        "effective_half_life_h",
+        Kind.POSITIVE,
+        "decay and clearance together, instead of biological_half_life_h; Lu-177 and I-131 need one of both",
+        None,
+        None,
+        (0.5, 300.0),
     ),
 )
 TISSUE_FIELDS = (
@@ -129,40 +137,66 @@ def unverified(constants: Sequence[Constant]) -> tuple[Finding, ...]:
 
 def _half_life(values: Values) -> tuple[Measured, tuple[Constant, ...], tuple[Finding, ...]]:
     name = values.text("nuclide") if values.has("nuclide") else ""
-    constants: tuple[Constant, ...] = ()
-    if values.has("half_life_h"):
-        physical = values.measured("half_life_h")
-    elif name:
-        if name not in NUCLIDES:
-            raise UnsupportedInput(
-                f"nuclide {name!r} is not in the record",
-                "",
-                f"{offer(name, NUCLIDES)}, or state its physical half-life as half_life_h beside its name",
-            )
-        record = NUCLIDES[name].half_life_h
-        physical, constants = Measured(record.value, {"half_life": record.standard_uncertainty}), (record,)
-    else:
-        raise InvalidValue(
-            "nuclide and half_life_h are missing", "one of them is needed", "name the nuclide or state its half-life"
-        )
-    findings = []
-    if name in NUCLIDES and abs(physical.value / NUCLIDES[name].half_life_h.value - 1.0) > 0.01:
-        message = (
-            f"half_life_h = {physical.value:g} h differs by more than 1 % from that of {name}, {NUCLIDES[name].half_life_h.value:g} h · "
-            "an effective half-life is stated as biological_half_life_h · check it"
-        )
-        findings.append(Finding("radiobiology.half_life_differs", Severity.WARNING, message, "half_life_h"))
-    if not values.has("biological_half_life_h"):
-        return physical, constants, tuple(findings)
+    clearance = [key for key in ("biological_half_life_h", "effective_half_life_h") if values.has(key)]
+    if len(clearance) == 2:
+        raise InvalidValue(" and ".join(clearance), "either follows from the other", "state one and leave out the other")
+    if not clearance and name in NUCLIDES:
+        require_half_life_of_dose(NUCLIDES[name], "state effective_half_life_h, or biological_half_life_h")
+    physical, constants = _physical_half_life(values, name)
+    findings = _physical_findings(physical, name)
+    if not clearance:
+        return physical, constants, findings
     if name in {nuclide.name for nuclide in THERAPEUTIC}:
-        message = f"a biological half-life was stated for {name} · microspheres stay where they are: only the physical half-life holds for them"
-        findings.append(Finding("radiobiology.clearance_of_spheres", Severity.WARNING, message, "biological_half_life_h"))
+        kind = clearance[0].partition("_")[0]
+        article = "an" if kind == "effective" else "a"
+        message = f"{article} {kind} half-life was stated for {name} · microspheres stay where they are: only the physical half-life holds for them"
+        findings = (*findings, Finding("radiobiology.clearance_of_spheres", Severity.WARNING, message, clearance[0]))
+    if clearance == ["effective_half_life_h"]:
+        return _effective_half_life(values, physical), (), findings
     cleared = propagate(
         lambda physical, biological: bed.effective_half_life_h(physical, biological),
         physical=physical,
         biological=values.measured("biological_half_life_h"),
     )
-    return cleared, constants, tuple(findings)
+    return cleared, constants, findings
+
+
+def _effective_half_life(values: Values, physical: Measured) -> Measured:
+    stated = values.measured("effective_half_life_h")
+    if stated.value > physical.value:
+        raise InvalidValue(
+            f"effective_half_life_h = {stated.value:g} h",
+            f"decay alone has {physical.value:g} h, and clearance only shortens that",
+            "check it and the nuclide",
+        )
+    return stated
+
+
+def _physical_half_life(values: Values, name: str) -> tuple[Measured, tuple[Constant, ...]]:
+    if values.has("half_life_h"):
+        return values.measured("half_life_h"), ()
+    if not name:
+        raise InvalidValue(
+            "nuclide and half_life_h are missing", "one of them is needed", "name the nuclide or state its half-life"
+        )
+    if name not in NUCLIDES:
+        raise UnsupportedInput(
+            f"nuclide {name!r} is not in the record",
+            "",
+            f"{offer(name, NUCLIDES)}, or state its physical half-life as half_life_h beside its name",
+        )
+    record = NUCLIDES[name].half_life_h
+    return Measured(record.value, {"half_life": record.standard_uncertainty}), (record,)
+
+
+def _physical_findings(physical: Measured, name: str) -> tuple[Finding, ...]:
+    if name not in NUCLIDES or abs(physical.value / NUCLIDES[name].half_life_h.value - 1.0) <= 0.01:
+        return ()
+    message = (
+        f"half_life_h = {physical.value:g} h differs by more than 1 % from that of {name}, {NUCLIDES[name].half_life_h.value:g} h · "
+        "clearance is stated as biological_half_life_h or effective_half_life_h · check it"
+    )
+    return (Finding("radiobiology.half_life_differs", Severity.WARNING, message, "half_life_h"),)
 
 
 def model_parameters(values: Values) -> ModelParameters:

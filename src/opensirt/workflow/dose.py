@@ -19,10 +19,10 @@ from opensirt.radioembolisation.transport.result import EnergyBook, EngineDose
 from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, MissingInput, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.geometry import Grid
-from opensirt.vocabulary.nuclides import nuclide_named
+from opensirt.vocabulary.nuclides import Nuclide, nuclide_named, require_half_life_of_dose
 from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.units import BQ_PER_GBQ
-from opensirt.vocabulary.volumes import DensityMap, HounsfieldMap, Mask
+from opensirt.vocabulary.volumes import ActivityMap, DensityMap, HounsfieldMap, Mask
 from opensirt.workflow.read_maps import (
     Administration,
     ReadActivity,
@@ -46,7 +46,7 @@ class DoseOptions:
     activity : Path
         Bq/mL at administration: NIfTI, MetaImage, or DICOM.
     nuclide : str
-        ``"Y-90"`` or ``"Ho-166"``.
+        ``"Y-90"`` or ``"Ho-166"``; ``"Lu-177"`` or ``"I-131"`` with ``effective_half_life_h``.
     engine : str
         ``"local"``, ``"kernel"`` or ``"kernel-density"``.
     density, ct : Path or None
@@ -59,6 +59,8 @@ class DoseOptions:
         Name of the dose constant; the nuclide's default where empty.
     administered_at : datetime or None
         Instant of administration, where DICOM does not state it.
+    effective_half_life_h : float or None
+        Decay and clearance together, h: for nuclides that are not trapped, and only for them.
     """
 
     activity: Path
@@ -70,6 +72,7 @@ class DoseOptions:
     conversion: str = "Schneider 2000"
     dose_constant: str = ""
     administered_at: datetime | None = None
+    effective_half_life_h: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class DoseSummary:
     energy: EnergyBook
     grid: str
     findings: tuple[Finding, ...]
+    effective_half_life_h: float | None = None
 
 
 @attrs.frozen(eq=False)
@@ -117,14 +121,21 @@ def run_dose(options: DoseOptions, out: Path, report: Callable[[float], None]) -
     """
     if (options.density is None) == (options.ct is None):
         raise InconsistentInput("give either a density map or a CT", "exactly one of both makes the masses", "--density or --ct")
-    nuclide = nuclide_named(options.nuclide)
+    physical = nuclide_named(options.nuclide)
+    nuclide = _nuclide_of_dose(physical, options.effective_half_life_h)
     constant = nuclide.dose_constant(options.dose_constant)
     engine = engine_named(options.engine)
-    activity = read_activity(options.activity, Administration(nuclide, options.administered_at), lambda x: report(0.2 * x))
+    activity = read_activity(options.activity, Administration(physical, options.administered_at), lambda x: report(0.2 * x))
     density = _density(options, activity.map.grid, lambda x: report(0.2 + 0.2 * x))
     context = _context(out, activity, density)
-    result = engine.dose(activity.map, density.map, constant, lambda x: report(0.4 + 0.5 * x))
-    findings = (*density.findings, *_amount_findings(activity.map.total_bq / BQ_PER_GBQ), *result.beyond.findings())
+    map_ = ActivityMap(activity.map.bq_per_ml, activity.map.grid, nuclide, activity.map.at)
+    result = engine.dose(map_, density.map, constant, lambda x: report(0.4 + 0.5 * x))
+    findings = (
+        *density.findings,
+        *_amount_findings(activity.map.total_bq / BQ_PER_GBQ),
+        *result.beyond.findings(),
+        *_clearance_findings(nuclide),
+    )
     _write(result, out, context)
     report(1.0)
     dose = result.dose
@@ -142,7 +153,15 @@ def run_dose(options: DoseOptions, out: Path, report: Callable[[float], None]) -
         result.energy,
         dose.grid.describe(),
         findings,
+        nuclide.half_life_h.value if nuclide.effective else None,
     )
+
+
+def _nuclide_of_dose(physical: Nuclide, effective_half_life_h: float | None) -> Nuclide:
+    if effective_half_life_h is not None:
+        return physical.cleared_with(effective_half_life_h)
+    require_half_life_of_dose(physical, "give --effective-half-life-h")
+    return physical
 
 
 def _density(options: DoseOptions, grid: Grid, report: Callable[[float], None]) -> _Density:
@@ -193,6 +212,16 @@ def _amount_findings(activity_gbq: float) -> tuple[Finding, ...]:
         "· check the unit"
     )
     return (Finding("dose.activity_implausible", Severity.WARNING, message, "activity"),)
+
+
+def _clearance_findings(nuclide: Nuclide) -> tuple[Finding, ...]:
+    if not nuclide.effective:
+        return ()
+    message = (
+        f"the dose follows one effective half-life, {nuclide.half_life_h.value:g} h, in every voxel · organs clear {nuclide.name} at different "
+        "rates, and uptake takes time · where that matters, compute each organ with its own"
+    )
+    return (Finding("dose.one_effective_half_life", Severity.NOTE, message, "nuclide", nuclide.half_life_h.source),)
 
 
 def _write(result: EngineDose, out: Path, context: DoseContext | None) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.geometry import require_same_grid
-from opensirt.vocabulary.nuclides import THERAPEUTIC, DoseConstant
+from opensirt.vocabulary.nuclides import CLEARED, THERAPEUTIC, DoseConstant, require_half_life_of_dose
 from opensirt.vocabulary.units import BQ_PER_GBQ, G_PER_KG, JOULE_PER_MEV
 from opensirt.vocabulary.volumes import ActivityMap, DensityMap, DoseMap
 
@@ -162,18 +162,17 @@ def require_dosimetric(activity: ActivityMap, density: DensityMap) -> None:
     GridMismatch
         If activity and density lie on different grids.
     UnsupportedInput
-        If the nuclide is not permanently trapped with its microsphere.
+        If the nuclide makes images only.
+    MissingInput
+        If the nuclide is not permanently trapped with its microsphere, and has no effective half-life.
     InvalidValue
         If there is no activity, or a voxel holds activity but no mass.
     """
     require_same_grid(activity.grid, density.grid, "activity and density")
-    if activity.nuclide not in THERAPEUTIC:
-        names = ", ".join(nuclide.name for nuclide in THERAPEUTIC)
-        raise UnsupportedInput(
-            f"full-decay dose of {activity.nuclide.name}",
-            "only nuclides that stay with their microsphere decay fully where they lodge",
-            f"use one of {names}",
-        )
+    require_half_life_of_dose(activity.nuclide, "state one")
+    if activity.nuclide not in THERAPEUTIC and not activity.nuclide.effective:
+        names = ", ".join(nuclide.name for nuclide in (*THERAPEUTIC, *CLEARED))
+        raise UnsupportedInput(f"full-decay dose of {activity.nuclide.name}", "it makes images only", f"use one of {names}")
     if float(activity.bq_per_ml.max()) == 0.0:
         raise InvalidValue("the activity map holds no activity", activity.grid.describe(), "check the emission image and the masks")
     if float(density.g_per_ml.min()) > 0.0:

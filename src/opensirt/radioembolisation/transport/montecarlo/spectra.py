@@ -9,6 +9,7 @@ electrons keep their own energies.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import attrs
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from scipy.special import loggamma
 
 from opensirt.radioembolisation.transport.montecarlo.media import ELECTRON_REST_MEV, FINE_STRUCTURE_NUMBER
-from opensirt.vocabulary.decay_data import BetaBranch, BetaShape, DecayData, decay_data_named
+from opensirt.vocabulary.decay_data import BetaBranch, BetaShape, DecayData, EmissionLine, decay_data_named
 from opensirt.vocabulary.errors import InvalidValue
 
 FloatArray = npt.NDArray[np.float64]
@@ -112,7 +113,7 @@ def fermi_function(atomic_number: int, mass_number: int, energy_mev: FloatArray,
 
 def _radius(mass_number: int) -> float:
     """Nuclear radius in reduced Compton wavelengths."""
-    return _RADIUS_FM * mass_number ** (1.0 / 3.0) / _COMPTON_FM
+    return _RADIUS_FM * math.cbrt(mass_number) / _COMPTON_FM
 
 
 def _finite_size(atomic_number: int, mass_number: int, total: FloatArray) -> FloatArray:
@@ -189,7 +190,8 @@ def beta_number(data: DecayData, branch: BetaBranch, energy_mev: FloatArray) -> 
             f"theory gives {mean:.4g} MeV for its endpoint {branch.endpoint_mev:g} MeV and shape {branch.shape.value}",
             "check endpoint, mean and shape",
         )
-    return branch.yield_per_decay * number * tilt
+    per_decay: FloatArray = branch.yield_per_decay * number * tilt
+    return per_decay
 
 
 def electrons_in_cells(data: DecayData) -> tuple[FloatArray, FloatArray]:
@@ -208,9 +210,9 @@ def electrons_in_cells(data: DecayData) -> tuple[FloatArray, FloatArray]:
         Betas per decay.
     """
     cells = math.ceil(max(branch.endpoint_mev for branch in data.betas) / _CELL_MEV) + 1
-    edges = np.arange(cells + 1) * _CELL_MEV
+    edges: FloatArray = np.arange(cells + 1, dtype=np.float64) * _CELL_MEV
     middle = 0.5 * (edges[1:] + edges[:-1])
-    per_decay = np.zeros(cells)
+    per_decay: FloatArray = np.zeros(cells)
     for branch in data.betas:
         within = math.ceil(branch.endpoint_mev / _CELL_MEV)
         per_decay[:within] += beta_number(data, branch, middle[:within])
@@ -234,15 +236,15 @@ def spectrum_of(data: DecayData) -> ElectronSpectrum:
     middle = 0.5 * (edges[1:] + edges[:-1])
     below = middle < ORIGIN_MEV
     first = int(below.sum())
-    lines = [(line.energy_mev, line.yield_per_decay) for line in data.electron_lines]
-    origin = float(betas[below] @ middle[below]) + math.fsum(e * n for e, n in lines if e < ORIGIN_MEV)
-    kept = [(e, n) for e, n in lines if e >= ORIGIN_MEV]
+    slow = [line for line in data.electron_lines if line.energy_mev < ORIGIN_MEV]
+    kept = [line for line in data.electron_lines if line.energy_mev >= ORIGIN_MEV]
+    origin = float(betas[below] @ middle[below]) + math.fsum(line.energy_mev * line.yield_per_decay for line in slow)
     energies, counted = energy_by_fraction(edges[first:], betas[first:], kept)
     return ElectronSpectrum(data.nuclide, energies, counted, origin)
 
 
 def energy_by_fraction(
-    edges_mev: FloatArray, per_decay: FloatArray, lines: list[tuple[float, float]], nodes: int = NODES
+    edges_mev: FloatArray, per_decay: FloatArray, lines: Sequence[EmissionLine], nodes: int = NODES
 ) -> tuple[FloatArray, float]:
     """Energy on even steps of the fraction of electrons with less, from a histogram and lines.
 
@@ -252,8 +254,8 @@ def energy_by_fraction(
         Edges of the cells, MeV; inside a cell the energy is uniform.
     per_decay : ndarray, shape (n,)
         Electrons in each cell.
-    lines : list of tuple of float
-        Energy (MeV) and number of electrons that all have it, within the edges' range.
+    lines : sequence of EmissionLine
+        Electrons that all have one energy, within the edges' range.
     nodes : int
         Number of steps.
 
@@ -270,8 +272,8 @@ def energy_by_fraction(
     InvalidValue
         If there are no electrons, or a line lies outside the cells.
     """
-    energy = np.array([e for e, _ in lines])
-    number = np.array([n for _, n in lines])
+    energy = np.array([line.energy_mev for line in lines])
+    number = np.array([line.yield_per_decay for line in lines])
     total = float(per_decay.sum() + number.sum())
     if total <= 0.0:
         raise InvalidValue("a spectrum without electrons", "", "check the decay data")
