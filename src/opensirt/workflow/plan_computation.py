@@ -270,11 +270,11 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     plan = given(problem, options.activities_gbq) if options.intent == "given" else optimise(problem, options.intent)
     activities = {territory: activity.value for territory, activity in plan.activities_gbq.items()}
     dose = combined(chosen, activities)
-    vials, vial_findings = _vials(product, activities, at, options)
+    vials = _vials(product, activities, at, options)
     report(1.0)
     return Planned(
         workup, product, constant, at, influences, engine_doses, problem, plan, dose, regions, vials, rules,
-        (*findings, *_delivery_findings(options), *vial_findings, *_scout_findings(headline, plan), *_map_findings(dose, headline, plan, regions, workup), *_plan_findings(plan, fed), *unapplied_findings(plan), *first.beyond.findings()), _focus(workup), sharp.counts_left_out, sharp.counts_used,
+        (*findings, *_delivery_findings(options), *_scout_findings(headline, plan), *_map_findings(dose, headline, plan, regions, workup), *_plan_findings(plan, fed), *unapplied_findings(plan), *first.beyond.findings()), _focus(workup), sharp.counts_left_out, sharp.counts_used,
     )  # fmt: skip
 
 
@@ -295,20 +295,14 @@ def _delivery_findings(options: PlanOptions) -> tuple[Finding, ...]:
     return (Finding("plan.calibration_assumed", Severity.NOTE, message, source=ASSUMED_CALIBRATION.source),)
 
 
-def _vials(
-    product: Product, activities: Mapping[str, float], at: datetime, options: PlanOptions
-) -> tuple[tuple[VialOption, ...], tuple[Finding, ...]]:
+def _vials(product: Product, activities: Mapping[str, float], at: datetime, options: PlanOptions) -> tuple[VialOption, ...]:
     if product.supply is None:  # drawn from, or made to order: the order says what is needed
-        return (), ()
+        return ()
     options_found: list[VialOption] = []
-    findings = []
     for territory, activity in activities.items():
-        if activity <= 0.0:
-            continue
-        options_found += vial_options(product, territory, activity, at, residual_fraction=options.residual_fraction)
-    message = "calibration day, hour and shelf life of vials were not read in a source · check the manufacturer's current instructions before ordering"
-    findings.append(Finding("vials.unverified", Severity.WARNING, message, source=product.supply.source))
-    return tuple(options_found), tuple(findings)
+        if activity > 0.0:
+            options_found += vial_options(product, territory, activity, at, residual_fraction=options.residual_fraction)
+    return tuple(options_found)
 
 
 def _plan_findings(plan: Plan, fed: Mapping[str, tuple[str, ...]]) -> tuple[Finding, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -36,6 +37,7 @@ from opensirt.radioembolisation.treatment.order_values import VialOrder
 from opensirt.radioembolisation.treatment.orders import order
 from opensirt.radioembolisation.treatment.proposal import BudgetShare, Cell, PlanTable, UncertaintyBudget
 from opensirt.radioembolisation.treatment.schedule import schedule
+from opensirt.radioembolisation.treatment.vials import later
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
@@ -55,6 +57,8 @@ _LIVER_METRICS_GY = (30.0, 70.0)
 _TUMOUR_PERCENT = (95.0, 70.0, 50.0)
 _OF_THE_PERFUSED_VOLUME = ("mird",)
 """Models that know the mean of the perfused volume only: with limits on normal liver and no aim of their own they would run into the lung limit."""
+_SLIGHT_FRACTION = 0.02
+"""A limit exceeded by less is a warning, by more critical: less than a tenth of the interval of any dose here. A convention."""
 _BUDGETS = 8
 """Numbers of which the report shows the budget: the activities, and the doses that the decision turns on."""
 
@@ -381,14 +385,20 @@ def _dispensed(planned: Planned, options: PlanOptions, territory: str) -> Report
 def _over_limits(planned: Planned, ordered: VialOrder) -> tuple[Finding, ...]:
     """What the ordered vials would do to the limits: vials given whole deliver what they hold, not what was planned."""
     delivered = {t: ordered.delivered_gbq.get(t, 0.0) for t in planned.problem.tumours}
-    over = [
-        f"{structure_label(o.structure)} {o.dose.value:.1f} Gy against {o.rule.value_gy:g} Gy"
+    excess = {
+        o.structure: (o.dose.value, o.rule.value_gy)
         for o in evaluate(planned.problem, delivered)
         if o.rule.role is Role.LIMIT and o.dose.value > o.rule.value_gy * (1.0 + 1e-6)
-    ]
-    if not over:
+    }
+    if not excess:
         return ()
+    worst = max(dose / limit for dose, limit in excess.values())
+    told = "; ".join(f"{structure_label(key)} {dose:.1f} Gy against {limit:g} Gy" for key, (dose, limit) in excess.items())
+    later_h = math.log2(worst) * planned.product.nuclide.half_life_h.value
+    keeps = later(planned.treatment_at, later_h).strftime("%a %d %b %H:%M")
     message = (
-        f"the ordered vials, given at the planned instant, exceed a limit: {'; '.join(over)} · choose smaller vials or a later hour"
+        f"the ordered vials, given at the planned instant, exceed a limit by up to {100.0 * (worst - 1.0):.1f} %: {told} · given {later_h:.1f} h later "
+        f"({keeps}) they keep it, or choose smaller vials"
     )
-    return (Finding("order.exceeds_limit", Severity.CRITICAL, message),)
+    severity = Severity.CRITICAL if worst > 1.0 + _SLIGHT_FRACTION else Severity.WARNING
+    return (Finding("order.exceeds_limit", severity, message, "vials"),)

@@ -258,8 +258,9 @@ def _findings(found: Disagreement) -> tuple[Finding, ...]:
     held = found.answered()
     pair = found.between(held[0][0], held[-1][0])
     why = pair.reasons[0].sentence if pair.reasons else ""
+    names = {row.key: row.name for row in found.activities}
     message = (
-        f"{pair.second} asks for {held[-1][1].value:.3f} GBq and {pair.first} for {held[0][1].value:.3f} GBq, {ratio.value:.2f} times as much or as little · "
+        f"{names[pair.second]} asks for {held[-1][1].value:.3f} GBq and {names[pair.first]} for {held[0][1].value:.3f} GBq, {ratio.value:.2f} times as much or as little · "
         f"first reason: {why} · choose the model before the activity"
     )
     return (Finding("disagreement.wide", Severity.WARNING, message),)
