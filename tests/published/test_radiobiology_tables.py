@@ -31,7 +31,7 @@ TABLE = [
 
 def payload(nuclide: str, ratio: float, repair: float, dose: float) -> dict:
     case = {"dose_gy": dose, "nuclide": nuclide, "alpha_beta_gy": ratio, "repair_half_time_h": repair}
-    return case | ({"half_life_h": LU177_HALF_LIFE_H} if nuclide == "Lu-177" else {})
+    return case | ({"effective_half_life_h": LU177_HALF_LIFE_H} if nuclide == "Lu-177" else {})
 
 
 @pytest.mark.parametrize(("nuclide", "repair", "factor"), FACTORS)

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from opensirt.vocabulary.errors import InvalidValue, OpensirtError, UnsupportedInput
+from opensirt.vocabulary.errors import InvalidValue, MissingInput, OpensirtError, UnsupportedInput
 from opensirt.vocabulary.measured import Z_90
 from opensirt.workflow.calc import MODELS, calc, calc_example, calc_list
 
@@ -191,6 +191,45 @@ def test_a_constant_that_nobody_published_is_the_users():
 def test_constants_belong_to_their_nuclide(nuclide, constant):
     with pytest.raises(UnsupportedInput):
         calc("lung-dose", LUNG | {"nuclide": nuclide, "dose_constant": constant})
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("dose-rate", {"dose_gy": 30.0}),
+        ("dose-constant", {}),
+        ("dose-constant", {"half_life_h": 159.5}),
+        ("local-dose-voxel", {"voxel_mm": [4, 4, 4], "density_g_per_ml": 1.04, "activity_bq": 1000.0}),
+        ("s-value-dose", {"activity_bq": 1000.0, "s_value_mgy_per_mbq_s": 0.5}),
+    ],
+)
+@pytest.mark.parametrize("nuclide", ["Lu-177", "I-131"])
+def test_a_dose_of_what_does_not_stay_needs_an_effective_half_life(name, payload, nuclide):
+    with pytest.raises(MissingInput, match=f"{nuclide} without an effective half-life .* state effective_half_life_h"):
+        calc(name, payload | {"nuclide": nuclide})
+    with pytest.raises(OpensirtError):
+        calc(name, payload | {"nuclide": "Y-90", "effective_half_life_h": 50.0})
+
+
+def test_a_dose_with_an_effective_half_life():
+    """K of the electrons of Lu-177 after physical decay, 19.636 Gy·kg/GBq, times 70/159.528; 1 kBq in 0.06656 g; ln 2/70 h⁻¹."""
+    share = 70.0 / 159.528
+    lutetium = {"nuclide": "Lu-177", "effective_half_life_h": 70.0}
+    voxel = calc("local-dose-voxel", lutetium | {"voxel_mm": [4, 4, 4], "density_g_per_ml": 1.04, "activity_bq": 1000.0})
+    assert voxel["result"]["dose_gy"] == pytest.approx(19.636 * share * 1e-6 / 0.06656e-3, rel=1e-4)
+    constant = calc("dose-constant", lutetium | {"effective_half_life_h": {"value": 70.0, "standard_uncertainty": 7.0}})
+    assert constant["result"]["dose_constant_gy_kg_per_gbq"] == pytest.approx(132.7469 * 0.183021 * share, rel=1e-4)
+    spread = constant["contributions"]["dose_constant_gy_kg_per_gbq"]["effective_half_life_h"]
+    assert spread == pytest.approx(0.1 * constant["result"]["dose_constant_gy_kg_per_gbq"], rel=1e-6)
+    rate = calc("dose-rate", lutetium | {"dose_gy": 30.0})["result"]["initial_dose_rate_gy_per_h"]
+    assert rate == pytest.approx(30.0 * math.log(2) / 70.0, rel=1e-12)
+    s_value = calc("s-value-dose", lutetium | {"activity_bq": 1e6, "s_value_mgy_per_mbq_s": 0.75})["result"]["dose_gy"]
+    assert s_value == pytest.approx(70.0 * 3600.0 / math.log(2) * 0.75e-3, rel=1e-12)
+
+
+def test_activity_models_are_for_what_stays():
+    with pytest.raises(InvalidValue, match="stays with its microsphere"):
+        calc("mird-dose", calc_example("mird-dose") | {"nuclide": "Lu-177"})
 
 
 def test_an_imaging_nuclide_gives_no_therapy_dose():

@@ -26,7 +26,13 @@ def codes(name: str, payload: dict) -> set[str]:
         ("bed", {"dose_gy": 60.0, "nuclide": "Y-90", "alpha_beta_gy": 2.5}, "repair_half_time_h is missing"),
         ("bed", BED | {"dose_gy": -1.0}, "dose_gy"),
         ("bed", BED | {"alpha_beta_gy": 0.0}, "alpha_beta_gy"),
-        ("bed", BED | {"nuclide": "Lu-177"}, "half_life_h"),
+        ("bed", BED | {"nuclide": "Lu-177"}, "Lu-177 without an effective half-life"),
+        ("bed", BED | {"nuclide": "I-131", "half_life_h": 192.5}, "I-131 without an effective half-life"),
+        ("dose-from-bed", {"bed_gy": 60.0, "nuclide": "Lu-177", **LIVER}, "state effective_half_life_h, or biological_half_life_h"),
+        ("dose-time", {"nuclide": "I-131", "dose_fraction": 0.9}, "I-131 without an effective half-life"),
+        ("bed", BED | {"nuclide": "Lu-177", "effective_half_life_h": 160.0}, "clearance only shortens"),
+        ("bed", BED | {"nuclide": "Lu-177", "effective_half_life_h": 70.0, "biological_half_life_h": 125.0}, "either follows"),
+        ("cumulative-bed", {"sessions": {"a": {"dose_gy": 40.0, "nuclide": "Lu-177"}}, **LIVER}, "without an effective"),
         ("bed", BED | {"tissue": "spleen"}, "spleen"),
         ("dose-time", {"nuclide": "Y-90", "dose_fraction": 1.0}, "dose_fraction"),
         ("eud", {"doses_gy": [1, 2], "volumes_ml": [1], "exponent": 1.0}, "voxels"),
@@ -55,6 +61,20 @@ def test_what_is_refused(name, payload, says):
     with pytest.raises(OpensirtError) as error:
         calc(name, payload)
     assert says in str(error.value)
+
+
+def test_effective_and_biological_half_life_say_the_same():
+    """1/T_eff = 1/159.528 + 1/124.72 h⁻¹: 70.0 h; G = 2.5/(2.5 + 70) and BED = 40 (1 + 40 G/2.5) = 62.07 Gy, by hand."""
+    case = {"dose_gy": 40.0, "nuclide": "Lu-177", **LIVER}
+    biological = 1.0 / (1.0 / 70.0 - 1.0 / 159.528)
+    by_effective = calc("bed", case | {"effective_half_life_h": 70.0})["result"]
+    by_biological = calc("bed", case | {"biological_half_life_h": biological})["result"]
+    assert by_effective["bed_gy"] == pytest.approx(40.0 * (1.0 + 40.0 / 2.5 * 2.5 / 72.5), rel=1e-12)
+    assert by_biological["bed_gy"] == pytest.approx(by_effective["bed_gy"], rel=1e-9)
+
+
+def test_an_effective_half_life_of_spheres_is_a_finding():
+    assert "radiobiology.clearance_of_spheres" in codes("bed", BED | {"effective_half_life_h": 50.0})
 
 
 def test_an_indication_without_parameters_is_refused():

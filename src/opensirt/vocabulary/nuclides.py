@@ -24,6 +24,8 @@ _LARGEST_EXPONENT = 700.0
 """Beyond it the exponential of a double overflows."""
 _ICRP107 = "ICRP Publication 107 (2008)"
 _STATED = "stated for this patient"
+ROUNDING = 1e-4
+"""Relative: an effective half-life may exceed the physical one by the rounding of a printed half-life."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Nuclide:
                 "one is stated already" if self.effective else "what carries it stays where it lodges",
                 f"leave it out; it is for {' and '.join(nuclide.name for nuclide in CLEARED)}",
             )
-        if not 0.0 < stated.value <= physical:
+        if not 0.0 < stated.value <= physical * (1.0 + ROUNDING):
             raise InvalidValue(
                 f"an effective half-life of {stated.value:g} h",
                 f"{self.name} decays with {physical:g} h, and clearance only shortens that",

@@ -9,7 +9,7 @@ from opensirt.radioembolisation.dosimetry.radiobiology import bed
 from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.measured import Measured, propagate
-from opensirt.vocabulary.nuclides import NUCLIDES, THERAPEUTIC, require_half_life_of_dose
+from opensirt.vocabulary.nuclides import NUCLIDES, ROUNDING, THERAPEUTIC, require_half_life_of_dose
 from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Constant, Mark
 from opensirt.vocabulary.radiobiology import (
@@ -163,7 +163,7 @@ def _half_life(values: Values) -> tuple[Measured, tuple[Constant, ...], tuple[Fi
 
 def _effective_half_life(values: Values, physical: Measured) -> Measured:
     stated = values.measured("effective_half_life_h")
-    if stated.value > physical.value:
+    if stated.value > physical.value * (1.0 + ROUNDING):
         raise InvalidValue(
             f"effective_half_life_h = {stated.value:g} h",
             f"decay alone has {physical.value:g} h, and clearance only shortens that",

@@ -68,6 +68,7 @@ SYMBOLS = MappingProxyType(
         "normal_dose_gy": ("D_N",),
         "tumour_target_gy": ("D_T",),
         "normal_limit_gy": ("D_N",),
+        "effective_half_life_h": ("T½",),
         "half_life_h": ("T½",),
         "elapsed_h": ("t",),
         "energy_mev": ("E",),
