@@ -77,19 +77,43 @@ def host_territory(tumour: Occupancy, territories: tuple[Occupancy, ...]) -> str
 
 def lung_test(image: ScoutImage, lung: Float32Array, margin_mm: float) -> Float32Array:
     """Lung weights without the rim beside the liver into which the liver's counts spill; the whole lung where little is left."""
-    distance = ndimage.distance_transform_edt(image.liver.fraction < 0.5, sampling=image.counts.grid.spacing_mm)
-    core = np.where(distance > margin_mm, lung, np.float32(0.0))
+    spacing = image.counts.grid.spacing_mm
+    box = _box(image.liver.fraction >= 0.5, np.ceil(margin_mm / spacing).astype(int) + 1)
+    core = lung.copy()
+    if box is not None:  # further away no voxel lies within the margin
+        near = ndimage.distance_transform_edt(image.liver.fraction[box] < 0.5, sampling=spacing) <= margin_mm
+        core[box][near] = 0.0
     return core if core.sum() > 0.2 * lung.sum() else lung
+
+
+def _box(inside: npt.NDArray[np.bool_], pad: npt.NDArray[np.int_]) -> tuple[slice, ...] | None:
+    """Slices of the box that holds what is inside and a pad of voxels around it; ``None`` where nothing is."""
+    slices = []
+    for axis, room in enumerate(pad):
+        along = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
+        if not len(along):
+            return None
+        slices.append(slice(max(int(along[0]) - int(room), 0), int(along[-1]) + 1 + int(room)))
+    return tuple(slices)
 
 
 def _density_within(lung: Float32Array, image: ScoutImage) -> Float32Array:
     """Lung density; at the rim, where voxels are half chest wall, that of the nearest voxel deeper than :data:`LUNG_RIM_MM`."""
     spacing = image.counts.grid.spacing_mm
-    core = ndimage.distance_transform_edt(lung >= 0.99, sampling=spacing) > LUNG_RIM_MM
+    density = image.density.g_per_ml
+    box = _box(lung > 0.0, np.ones(3, dtype=int))
+    if box is None:
+        return density
+    # outside of the box no voxel is lung: none is deeper for it, and none is asked for
+    core = ndimage.distance_transform_edt(lung[box] >= 0.99, sampling=spacing) > LUNG_RIM_MM
     if not core.any():
-        return image.density.g_per_ml
+        return density
+    rim = (lung[box] > 0.0) & ~core
     nearest = ndimage.distance_transform_edt(~core, sampling=spacing, return_distances=False, return_indices=True)
-    return np.asarray(image.density.g_per_ml[tuple(nearest)])
+    within = density.copy()
+    part = density[box]
+    within[box][rim] = part[tuple(index[rim] for index in nearest)]
+    return within
 
 
 def lung_density(image: ScoutImage) -> float:
