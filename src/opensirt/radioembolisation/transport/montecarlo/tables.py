@@ -58,6 +58,13 @@ class Physics:
     cut_mev: float = 0.05
 
 
+FINE_PHYSICS = Physics(
+    turn_reach_g_per_cm2=0.01, turn_paths_number=0.1, knock_on_mev=0.05, photon_mev=0.05, cut_mev=1.01 * LOWEST_MEV
+)
+"""Four turns for one, electrons followed to the end: for kernels of nuclides whose electrons go tenths of a millimetre (Lu-177), and to
+measure what the settings for patients leave out."""
+
+
 @attrs.frozen(eq=False)
 class Tables:
     """Tables of several media, first axis the medium.
