@@ -289,11 +289,26 @@ def energy_by_fraction(
     ]
     fraction = (beta_below + np.concatenate([others, line_below, line_upto])) / total
     order = np.lexsort((fraction, points))
-    filled = np.interp(np.arange(nodes + 1) / nodes, fraction[order], points[order])
+    filled = _quantiles(fraction[order], points[order], nodes)
     mean = float(per_decay @ (0.5 * (edges_mev[1:] + edges_mev[:-1])) + number @ energy) / total
     lowest = float(filled[0])
     stretch = (mean - lowest) / (float(np.mean(0.5 * (filled[1:] + filled[:-1]))) - lowest)
     return lowest + (filled - lowest) * stretch, total
+
+
+def _quantiles(fraction: FloatArray, energy_mev: FloatArray, nodes: int) -> FloatArray:
+    """Energy on even steps of the fraction; the last node is drawn in until the last step has the mean of its electrons.
+
+    A beta spectrum ends as the square of what is left: a straight line to its endpoint would put three times too many electrons there.
+    """
+    filled = np.interp(np.arange(nodes + 1) / nodes, fraction, energy_mev)
+    start = 1.0 - 1.0 / nodes
+    last = fraction > start
+    share = np.concatenate([[start], fraction[last]])
+    energy = np.concatenate([[filled[-2]], energy_mev[last]])
+    mean = float(0.5 * (energy[1:] + energy[:-1]) @ np.diff(share)) * nodes
+    filled[-1] = 2.0 * mean - filled[-2]
+    return filled
 
 
 @lru_cache(maxsize=8)
