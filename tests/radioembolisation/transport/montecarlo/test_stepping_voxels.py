@@ -116,10 +116,13 @@ def test_mutant_axes_swapped(runs, electrons):
     assert _unequal(runs, electrons, UNEQUAL_MM[::-1]) > 1.0
 
 
-@pytest.mark.parametrize(
-    "changed", [{"density": 1.00}, {"medium": WATER}, {"stretch": 0.948 / 0.93553}], ids=["density", "water", "spectrum"]
-)
-def test_mutants_of_medium_and_spectrum(runs, electrons, changed):
-    """Density 1.00 for 1.04, water for soft tissue, a spectrum 1.3 % too hard: the same comparison must refuse each."""
-    how = runs.How(2_000_000 if "medium" in changed else QUICK, seed=2)
-    assert _worst(*_compare(runs, electrons, "Y90", 3, how=how, **changed)) > 1.0
+@pytest.mark.parametrize("changed", [{"density": 1.00}, {"stretch": 0.948 / 0.93553}], ids=["density", "spectrum"])
+def test_mutants_of_density_and_spectrum(runs, electrons, changed):
+    """Density 1.00 for 1.04, a spectrum 1.3 % too hard: the same comparison must refuse each."""
+    assert _worst(*_compare(runs, electrons, "Y90", 3, how=runs.How(QUICK, seed=2), **changed)) > 1.0
+
+
+@pytest.mark.slow
+def test_mutant_water_for_soft_tissue(runs, electrons):
+    """3 % at two voxels, 9 % at three."""
+    assert _worst(*_compare(runs, electrons, "Y90", 3, how=runs.How(LONG, seed=2), medium=WATER)) > 1.0
