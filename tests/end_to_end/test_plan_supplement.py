@@ -11,8 +11,13 @@ import pytest
 
 from opensirt.encoding import from_json
 from opensirt.radioembolisation.treatment.proposal import SCHEMA, VERSION, PlanProposal
+from opensirt.synthetic.camera import ImagingOptions
+from opensirt.synthetic.patient import PatientOptions, virtual_patient
+from opensirt.synthetic.uptake import UptakeOptions
+from opensirt.synthetic.write import write_virtual_patient
 from opensirt.vocabulary.errors import InvalidValue, PlanInfeasible
-from opensirt.workflow.options import PlanOptions, StatedRule
+from opensirt.workflow.import_study import run_import
+from opensirt.workflow.options import ImportOptions, PlanOptions, StatedRule
 from opensirt.workflow.patient import read_patient
 from opensirt.workflow.plan import run_plan, with_files
 
@@ -155,3 +160,22 @@ def test_a_dose_of_the_perfused_volume_lets_mird_answer(demo: Path, tmp_path: Pa
 def test_too_few_draws_are_refused(demo: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidValue, match="draws"):
         run_plan(demo / "case", PlanOptions(treatment_at=AT, samples=5), tmp_path / "plan", lambda _: None)
+
+
+def test_a_lesion_that_nothing_feeds_leaves_the_others_sure(tmp_path: Path) -> None:
+    options = PatientOptions(
+        seed=10004,
+        uptake=UptakeOptions(extrahepatic_share=0.02, unfed_lesion=True),
+        imaging=ImagingOptions(ct_matrix=96, ct_slice_mm=6.0),
+        truth_decays=1_000,
+    )
+    written = write_virtual_patient(virtual_patient(options, lambda _: None), tmp_path / "patient", lambda _: None)
+    run_import(written.dicom_folder, tmp_path / "case", ImportOptions(), lambda _: None)
+    plan = run_plan(tmp_path / "case", PlanOptions(treatment_at=AT, samples=20), tmp_path / "plan", lambda _: None)
+    codes = {finding.code for finding in plan.findings}
+    assert {"perfusion.lesion_not_fed", "compartments.negative_uptake", "radiobiology.dose_unclear"} <= codes
+    headline = plan.engine.replace(" ", "_")
+    for key in ("normal_liver", "tumour.T1", "tumour.T2", "lungs"):
+        assert plan.number(f"dose.{key}.{headline}").measured.relative_uncertainty < 0.3
+    for injection in plan.injections:
+        assert plan.number(injection.activity_key).measured.relative_uncertainty < 0.3

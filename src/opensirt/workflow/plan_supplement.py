@@ -57,6 +57,8 @@ _LIVER_METRICS_GY = (30.0, 70.0)
 _TUMOUR_PERCENT = (95.0, 70.0, 50.0)
 _OF_THE_PERFUSED_VOLUME = ("mird",)
 """Models that know the mean of the perfused volume only: with limits on normal liver and no aim of their own they would run into the lung limit."""
+_UNCLEAR_RELATIVE = 0.6
+"""A dose with a larger relative standard uncertainty cannot be told from 0 with 90 %: nothing non-linear is computed from it."""
 _SLIGHT_FRACTION = 0.02
 """A limit exceeded by less is a warning, by more critical: less than a tenth of the interval of any dose here. A convention."""
 _BUDGETS = 8
@@ -203,7 +205,8 @@ def _radiobiology(planned: Planned, options: PlanOptions) -> Supplement:
     activities = {t: a.value for t, a in planned.plan.activities_gbq.items()}
     regions = [(key, region) for key, region in planned.regions if key in headline.gy_per_gbq and region.volume_ml > 0.0]
     relative = {key: total_dose(headline, key, activities).relative_uncertainty for key, _ in regions}
-    regions = [(key, region) for key, region in regions if np.isfinite(relative[key])]
+    unclear = [key for key, _ in regions if not relative[key] < _UNCLEAR_RELATIVE]
+    regions = [(key, region) for key, region in regions if key not in unclear]
     density = planned.workup.scene.image.density
     found = plan_radiobiology(
         planned.dose, density, regions, planned.product.nuclide, planned.product.key, options.indication, relative
@@ -228,7 +231,12 @@ def _radiobiology(planned: Planned, options: PlanOptions) -> Supplement:
         tuple(rows),
         "biologically effective dose is taken voxel by voxel and then averaged; parameters and their spread stand at each number",
     )
-    return Supplement(found.numbers, (table,) if rows else (), (), found.findings)
+    findings = found.findings
+    if unclear:
+        told = ", ".join(structure_label(key) for key in unclear)
+        message = f"no radiobiology of {told}: the dose cannot be told from 0 · read its interval"
+        findings = (*findings, Finding("radiobiology.dose_unclear", Severity.NOTE, message))
+    return Supplement(found.numbers, (table,) if rows else (), (), findings)
 
 
 # metrics of the histograms with intervals

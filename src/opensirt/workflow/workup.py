@@ -245,7 +245,7 @@ def _share_numbers(uptake: CompartmentUptake) -> list[ReportedNumber]:
                     shape=Shape.NORMAL,
                 )  # fmt: skip
             )
-        if c.kind is StructureKind.TUMOUR:
+        if c.kind is StructureKind.TUMOUR and np.isfinite(c.recovery):  # a lesion without uptake has none
             recovery = Measured(c.recovery, {"psf_width": c.recovery * uptake.fwhm_mm.relative_uncertainty})
             numbers.append(
                 ReportedNumber(

@@ -420,6 +420,9 @@ def _add_unevenness(
     ratio = counts[liver].astype(np.float64) / np.maximum(expected[liver], 1e-6)
     noise = float(np.mean(1.0 / np.maximum(expected[liver], 1e-6)))
     unevenness = max(float(np.var(ratio)) - noise, 0.0) ** 0.5
+    # shares are concentration × volume over one sum; taken from the largest, since a lesion that nothing feeds may hold none, or less
+    most = int(np.argmax(base.shares))
+    share_per_amount = base.shares[most] / (centre.concentration[most] * base.volumes[most])
     for n, kind in enumerate(layout.kinds):
         if kind is not StructureKind.TUMOUR:
             continue
@@ -429,7 +432,7 @@ def _add_unevenness(
             if other is StructureKind.NORMAL_LIVER
         )
         change = np.zeros_like(base.shares)
-        change[n] = base.shares[n] * unevenness * spill / max(centre.transfer[n, n] * centre.concentration[n], 1e-12)
+        change[n] = share_per_amount * base.volumes[n] * unevenness * spill / centre.transfer[n, n]
         changes[f"uneven_uptake.{layout.keys[n]}"] = (change, base.volumes * 0.0)
 
 
