@@ -159,6 +159,26 @@ def test_the_control_variate_takes_noise_out_of_the_liver(scene):
     assert np.median(gain) > 10.0
 
 
+def test_split_histories_agree_with_a_plain_run_in_lung(scene):
+    activity, density, media = scene
+    bq = np.array(activity.bq_per_ml)
+    bq[8] = 0.0  # all light falls in from outside
+    activity = _activity(bq, activity.grid)
+    lung = np.zeros(activity.grid.shape, dtype=bool)
+    lung[8:13, 3:10, 3:9] = True
+    wanted = (Wanted(Mask(lung, activity.grid, Structure(StructureKind.LUNGS)), 1e-3),)
+    plain = simulate(activity, density, media, Y90.dose_constant(), run=_run(600_000, seed=6))
+    run = _run(200_000, seed=7, reduction=Reduction.CONTROL_VARIATE, wanted=wanted)
+    split = simulate(activity, density, media, Y90.dose_constant(), run=run)
+    one, two = plain.result.dose.dose_gy[lung], split.result.dose.dose_gy[lung]
+    sigma = [done.uncertainty.uncertainty_gy[lung] for done in (plain, split)]
+    z = (two - one) / np.hypot(*sigma)
+    assert np.abs(z).max() < 5.0
+    assert np.std(z) == pytest.approx(1.03, abs=0.25)
+    assert two.sum() == pytest.approx(one.sum(), rel=0.01)
+    assert np.median(sigma[0] ** 2 / sigma[1] ** 2) > 2.0  # with a third of the histories
+
+
 def test_contrast_medium_inside_the_contour_changes_no_dose(scene):
     activity, density, _ = scene
     grid = activity.grid

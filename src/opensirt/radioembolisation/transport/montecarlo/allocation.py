@@ -21,7 +21,7 @@ from opensirt.vocabulary.volumes import ActivityMap, DensityMap
 
 BoolArray = npt.NDArray[np.bool_]
 TENTH_OF_LARGEST_FRACTION = 0.1
-LARGEST_COUNT = 4096
+LARGEST_COUNT = 32
 """Largest whole number for which a history may count: of sources that matter that much less."""
 _ROUNDS = 200
 _SMOOTH_VOXELS = 5
@@ -36,6 +36,10 @@ class Region:
     name: str
     inside: BoolArray
     wanted_relative: float
+
+    def within(self, part: BoolArray) -> Region:
+        """What lies in a part of the box too."""
+        return attrs.evolve(self, inside=self.inside & part)
 
     @property
     def flat(self) -> IntArray:
@@ -154,7 +158,7 @@ def counts_of(histories: FloatArray, held: FloatArray) -> IntArray:
     return np.asarray(np.maximum(np.rint(np.minimum(ratio, LARGEST_COUNT)), 1.0).astype(np.int64))
 
 
-def allotted(problem: Problem, stratum: IntArray, histories: FloatArray) -> tuple[Sources, float]:
+def allotted(problem: Problem, stratum: IntArray, histories: FloatArray, multiple: int = 1) -> tuple[Sources, float]:
     """Sources of a run by stratum, and how many histories of it give every stratum at least the wanted number.
 
     Parameters
@@ -165,6 +169,8 @@ def allotted(problem: Problem, stratum: IntArray, histories: FloatArray) -> tupl
         0, 1, 2 … of the voxels that are started, in ascending order; negative for the others.
     histories : ndarray, shape (strata,)
         Wanted.
+    multiple : int
+        Of which every history's count is a multiple.
     """
     started = stratum >= 0
     order = np.argsort(stratum[started], kind="stable")
@@ -173,4 +179,6 @@ def allotted(problem: Problem, stratum: IntArray, histories: FloatArray) -> tupl
     counts = counts_of(histories, held)
     part = held / counts
     total = float((histories * part.sum() / part).max())
-    return weighted_sources(voxels, share, counts[kind]), total
+    sources = weighted_sources(voxels, share, counts[kind])
+    sources.voxels[:, 3] *= multiple
+    return sources, total

@@ -18,7 +18,7 @@ from opensirt.radioembolisation.transport.montecarlo.tables import Tables
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.threads import each, threads
 
-EMITTED, LEFT, RADIATED, CROWDED = range(4)
+EMITTED, LEFT, RADIATED, CROWDED, GIVEN_UP = range(5)
 """Places of a batch's book."""
 
 
@@ -52,6 +52,10 @@ class Sources:
         return np.maximum(first, 0)
 
 
+NO_GUIDE: tuple[Any, Any] = (np.empty((0, 0, 0), np.uint8), np.empty((0, 0, 0), np.float32))
+"""Electrons are followed to their end and not split."""
+
+
 def weighted_sources(voxels: IntArray, share: FloatArray, counts: IntArray) -> Sources:
     """Sources whose histories count for whole numbers: a voxel gets histories in proportion to ``share / counts``."""
     part = share / counts
@@ -79,12 +83,13 @@ def run_histories(
     geometry: tuple[Any, ...],
     tables: Tables,
     tallies: tuple[Any, ...],
+    guide: tuple[Any, Any] = NO_GUIDE,
 ) -> None:
-    """Run histories of a batch: :func:`stepping.run` with all its inputs read-only.
+    """Run histories of a batch: :func:`stepping.run_guided` with all its inputs read-only.
 
     Parameters
     ----------
-    span, key, source, geometry, tallies
+    span, key, source, geometry, tallies, guide
         As the stepping loop takes them.
     tables : Tables
         With the settings.
@@ -94,7 +99,7 @@ def run_histories(
     voxels, first, extent, energies = source
     number, g_per_ml, clear, spacing = geometry
     tally, book, shells = tallies
-    stepping.run(
+    stepping.run_guided(
         span,
         key,
         (_frozen(voxels), _frozen(first), float(extent), _frozen(energies)),
@@ -102,13 +107,15 @@ def run_histories(
         tuple(_frozen(array) for array in arrays),
         (physics.knock_on_mev, physics.photon_mev, physics.cut_mev),
         (tally, book, _frozen(shells)),
+        (_frozen(guide[0]), _frozen(guide[1])),
     )
 
 
 class Scorer:
     """Runs histories of one problem on all threads; holds a tally for each."""
 
-    def __init__(self, problem: Problem, geometry: tuple[Any, ...]) -> None:
+    def __init__(self, problem: Problem, geometry: tuple[Any, ...], guide: tuple[Any, Any] = NO_GUIDE) -> None:
+        self._guide = guide
         self._problem = problem
         self._geometry = geometry
         self._tallies = np.zeros((threads(), problem.number.size), dtype=np.int64)
@@ -124,7 +131,7 @@ class Scorer:
         source = (sources.voxels, first, 1.0, self._problem.energies_mev)
         count = len(self._tallies)
         edges = np.linspace(span[0], span[1], count + 1).astype(np.int64)
-        books = np.zeros((count, 4), dtype=np.int64)
+        books = np.zeros((count, 5), dtype=np.int64)
         no_shells = np.empty(0)
 
         def run(part: int) -> None:
@@ -132,14 +139,14 @@ class Scorer:
             tally[:] = 0
             if edges[part] < edges[part + 1]:
                 mine = (int(edges[part]), int(edges[part + 1]))
-                run_histories(mine, key, source, self._geometry, self._problem.tables, (tally, books[part], no_shells))
+                run_histories(mine, key, source, self._geometry, self._problem.tables, (tally, books[part], no_shells), self._guide)
 
         each(run, range(count))
         tally = self._tallies[0]
         for other in self._tallies[1:]:
             tally += other
         book = books.sum(axis=0)
-        lost = int(book[EMITTED] - book[LEFT] - book[RADIATED] - tally.sum())
+        lost = int(book[EMITTED] - book[LEFT] - book[RADIATED] - book[GIVEN_UP] - tally.sum())
         if lost != 0 or book[CROWDED] != 0:
             raise InvalidValue(
                 f"the energy book of a batch is open by {lost} units, {int(book[CROWDED])} knock-on electrons had no room",

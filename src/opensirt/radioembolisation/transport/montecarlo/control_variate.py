@@ -19,7 +19,7 @@ from opensirt.radioembolisation.transport.montecarlo.batches import Sums
 from opensirt.radioembolisation.transport.montecarlo.kernels import OwnKernel, own_voxel_kernel
 from opensirt.radioembolisation.transport.montecarlo.outcome import Run
 from opensirt.radioembolisation.transport.montecarlo.photons import convolved
-from opensirt.radioembolisation.transport.montecarlo.problem import MM_PER_CM, FloatArray, IntArray, Problem
+from opensirt.radioembolisation.transport.montecarlo.problem import FloatArray, IntArray, Problem
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -68,6 +68,11 @@ class Variate:
         """Source voxels whose histories are followed in the homogeneous medium too."""
         return np.asarray(self.layer > 0)
 
+    @property
+    def reaches_thin(self) -> BoolArray:
+        """Source voxels from which electrons can reach thin tissue."""
+        return np.asarray((self.layer >= 0) & (self.layer <= len(LAYERS_MM)))
+
 
 def homogeneous_geometry(problem: Problem, number: int, g_per_ml: float) -> tuple[object, ...]:
     """The problem's box filled with one medium; beyond it lies vacuum, out of reach."""
@@ -88,13 +93,12 @@ def _most_active(problem: Problem) -> tuple[int, float, float]:
     return int(kinds[best, 0]), float(kinds[best, 1]), float(held[best])
 
 
-def _distance_mm(other: BoolArray, problem: Problem) -> FloatArray:
+def distance_mm(other: BoolArray, problem: Problem) -> FloatArray:
     """Least distance from each voxel, anywhere in it, to voxels of another kind."""
-    spacing = [s * MM_PER_CM for s in problem.spacing_cm]
     near = binary_dilation(other, np.ones((3, 3, 3), dtype=bool))
     if not near.any():
         return np.full(problem.shape, np.inf)
-    return np.asarray(distance_transform_edt(~near, sampling=spacing))
+    return np.asarray(distance_transform_edt(~near, sampling=problem.spacing_mm))
 
 
 def _layers(distance_mm: FloatArray) -> IntArray:
@@ -119,20 +123,14 @@ def variate_of(problem: Problem, nuclide: str, run: Run) -> Variate | None:
     if held < LEAST_SHARE_FRACTION:
         return None
     medium = problem.media[number]
-    spacing = tuple(s * MM_PER_CM for s in problem.spacing_cm)
     kernel = own_voxel_kernel(
-        nuclide,
-        problem.energies_mev,
-        (spacing[0], spacing[1], spacing[2]),
-        medium=medium,
-        density_g_per_ml=g_per_ml,
-        physics=run.physics,
+        nuclide, problem.energies_mev, problem.spacing_mm, medium=medium, density_g_per_ml=g_per_ml, physics=run.physics
     )
     same = (problem.number == number) & (problem.g_per_ml == np.float32(g_per_ml))
     k, j, i = problem.voxels.T
     thin = ~same & (problem.g_per_ml < THIN_RATIO * g_per_ml) & (problem.g_per_ml > AIR_BELOW_G_PER_ML)
-    to_thin = _layers(_distance_mm(thin, problem)[k, j, i] * g_per_ml)
-    to_any = _layers(_distance_mm(~same, problem)[k, j, i] * g_per_ml)
+    to_thin = _layers(distance_mm(thin, problem)[k, j, i] * g_per_ml)
+    to_any = _layers(distance_mm(~same, problem)[k, j, i] * g_per_ml)
     layer = np.where(to_thin > 0, to_thin, np.where(to_any > 0, to_any + len(LAYERS_MM), -1))
     layer[~same[k, j, i]] = 0
     return Variate(kernel, number, g_per_ml, layer)

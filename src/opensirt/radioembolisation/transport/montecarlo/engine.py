@@ -9,9 +9,9 @@ import numpy as np
 
 from opensirt.radioembolisation.transport.montecarlo.allocation import Region, regions_of, root_mean_square
 from opensirt.radioembolisation.transport.montecarlo.assembly import Shares, dose_from
-from opensirt.radioembolisation.transport.montecarlo.batches import LEFT, RADIATED, Sources, Sums, batch_key
+from opensirt.radioembolisation.transport.montecarlo.batches import LEFT, RADIATED
 from opensirt.radioembolisation.transport.montecarlo.control_variate import FASTEST_REACH_MM
-from opensirt.radioembolisation.transport.montecarlo.field import Field, field_of
+from opensirt.radioembolisation.transport.montecarlo.field import Field, Half, Plan, field_of
 from opensirt.radioembolisation.transport.montecarlo.media_map import MediaMap, media_by_tissue
 from opensirt.radioembolisation.transport.montecarlo.outcome import (
     FAR_TOO_LONG_RATIO,
@@ -42,7 +42,6 @@ _PLANNED_BATCHES = 30
 _SMALLEST_BATCH = 1_000
 _MORE_RATIO = 1.05
 """Histories beyond what the pilot run thinks: its own noise."""
-_MAIN_STREAM = 0
 _LEAST_TO_KEEP = 6
 """Batches of which a coefficient and a spread can be made, three in each half."""
 
@@ -88,12 +87,12 @@ def simulate(
     reach = _beyond_mm(activity, density) if run.reduction is Reduction.CONTROL_VARIATE else 0.0
     problem = posed(activity, density, media, energies_mev=run.spectrum.energies_mev, physics=run.physics, beyond_mm=reach)
     regions = regions_of(run.goal, problem, activity, density)
-    field = field_of(problem, activity.nuclide.name, run)
+    field = field_of(problem, activity.nuclide.name, run, np.logical_or.reduce([region.inside for region in regions]))
     if not (field.stratum >= 0).any():
         return _finished(activity, density, constant, _Scored(field, None, 0, (), regions, clock), run)
-    sources, needed = pilot(field, regions, run, clock)
-    findings = _judged(run.goal, needed, clock)
-    scored = _score(field, sources, needed, regions, run, clock)
+    needed = pilot(field, regions, run, clock)
+    findings = _judged(run.goal, needed.total, clock)
+    scored = _score(field, needed, regions, run, clock)
     return _finished(activity, density, constant, attrs.evolve(scored, findings=(*findings, *scored.findings)), run)
 
 
@@ -109,7 +108,7 @@ def _minutes(seconds: float) -> str:
     )
 
 
-def _judged(goal: Goal, needed_number: float, clock: RunClock) -> tuple[Finding, ...]:
+def _judged(goal: Goal, needed: int, clock: RunClock) -> tuple[Finding, ...]:
     """A finding where the goal takes longer than allowed.
 
     Raises
@@ -117,17 +116,17 @@ def _judged(goal: Goal, needed_number: float, clock: RunClock) -> tuple[Finding,
     InvalidValue
         If it takes far longer.
     """
-    takes_s = clock.needs_s(math.ceil(needed_number))
+    takes_s = clock.needs_s(needed)
     wanted = (
         ", ".join(f"{w.relative_uncertainty:.2%} in {w.mask.structure.key}" for w in goal.wanted)
         or f"{goal.relative_uncertainty:.2%}"
     )
-    what = f"an uncertainty of {wanted} takes about {needed_number:.2g} histories, {_minutes(takes_s)} on this machine"
+    what = f"an uncertainty of {wanted} takes about {needed:.2g} histories, {_minutes(takes_s)} on this machine"
     allowed = f"allowed are {goal.largest_histories_number:.2g} histories and {_minutes(goal.allowed_s)}"
     remedy = "allow more, or accept a larger uncertainty (four times the time halves it)"
     if takes_s > FAR_TOO_LONG_RATIO * goal.allowed_s:
         raise InvalidValue(what, allowed, remedy)
-    if takes_s > goal.allowed_s or needed_number > goal.largest_histories_number:
+    if takes_s > goal.allowed_s or needed > goal.largest_histories_number:
         return (Finding("montecarlo.goal_out_of_reach", Severity.WARNING, f"{what} · {allowed} · {remedy}", "dose"),)
     return ()
 
@@ -135,51 +134,81 @@ def _judged(goal: Goal, needed_number: float, clock: RunClock) -> tuple[Finding,
 @attrs.frozen(eq=False)
 class _Scored:
     field: Field
-    halves: tuple[Sums, Sums] | None
+    halves: tuple[Half, Half] | None
     histories: int
     findings: tuple[Finding, ...]
     regions: tuple[Region, ...]
     clock: RunClock
 
 
-def _score(field: Field, sources: Sources, needed_number: float, regions: tuple[Region, ...], run: Run, clock: RunClock) -> _Scored:
+def _score(field: Field, needed: Plan, regions: tuple[Region, ...], run: Run, clock: RunClock) -> _Scored:
     """Batches until the goal is reached, or time, histories or patience end."""
     goal = run.goal
     most = goal.largest_histories_number
-    planned = min(needed_number * _MORE_RATIO, float(most))
-    size = max(math.ceil(planned / _PLANNED_BATCHES), min(_SMALLEST_BATCH, most // LEAST_BATCHES), 1)
-    halves = (field.new_sums(), field.new_sums())
+    plan = _batch(needed, most)
+    planned = plan.total * _PLANNED_BATCHES
+    halves = (field.new_half(), field.new_half())
+    clock.pilot_is_over()
     batch = 0
     findings: tuple[Finding, ...] = ()
     try:
         while True:
             if batch >= LEAST_BATCHES and batch % 2 == 0:
-                misses = _largest_miss(field, halves, regions)
-                if misses <= 1.0 or (batch + 2) * size > most:
+                misses = _misses(field, halves, regions)
+                if max(misses) <= 1.0 or clock.histories + 2 * plan.total > most:
                     break
-                planned = max(planned, batch * size * misses**2)
+                planned = max(planned, math.ceil(clock.histories * max(misses) ** 2))
+                plan = _what_is_missing(plan, misses)
             if batch >= _LEAST_TO_KEEP and batch % 2 == 0 and clock.elapsed_s > goal.allowed_s:
                 break
-            since = clock.elapsed_s
-            field.score(halves[batch % 2], sources, size, batch_key(run.seed, _MAIN_STREAM, batch))
-            clock.scored(size, since)
+            since_s = clock.elapsed_s
+            field.score_batch(halves[batch % 2], plan, run.seed, batch)
+            clock.scored(plan.total, since_s)
             batch += 1
-            clock.tell(batch * size, max(math.ceil(planned), batch * size))
+            clock.tell(max(planned, clock.histories))
     except KeyboardInterrupt:
-        if min(half.batches_number for half in halves) < _LEAST_TO_KEEP // 2:
+        if min(_whole(half) for half in halves) < _LEAST_TO_KEEP // 2:
             raise
         message = (
-            f"interrupted after {sum(half.batches_number for half in halves)} batches · the dose holds, its uncertainty is larger than was asked for · "
+            f"interrupted after {sum(_whole(half) for half in halves)} batches · the dose holds, its uncertainty is larger than was asked for · "
             "look at the uncertainty before use"
         )
         findings = (Finding("montecarlo.interrupted", Severity.WARNING, message, "dose"),)
-    done = sum(half.batches_number for half in halves) * size
-    return _Scored(field, halves, done, findings, regions, clock)
+    return _Scored(field, halves, clock.histories, findings, regions, clock)
 
 
-def _largest_miss(field: Field, halves: tuple[Sums, Sums], regions: tuple[Region, ...]) -> float:
+def _whole(half: Half) -> int:
+    """Batches of a half that are scored, of the kind of history that has most."""
+    return max(half.main.batches_number, half.thin.batches_number)
+
+
+def _batch(needed: Plan, most: int) -> Plan:
+    """A batch of the run: both kinds of histories in the proportion that the goal needs."""
+    wanted = min(needed.total * _MORE_RATIO, float(most)) / _PLANNED_BATCHES
+    total = max(wanted, min(_SMALLEST_BATCH, most // LEAST_BATCHES), 1.0)
+    main = max(math.ceil(total * needed.histories / needed.total), 1)
+    return attrs.evolve(needed, histories=main, thin_histories=math.floor(total * needed.thin_histories / needed.total))
+
+
+def _misses(field: Field, halves: tuple[Half, Half], regions: tuple[Region, ...]) -> tuple[float, float]:
+    """Uncertainty over what is wanted, the worst of all regions: where all histories count, and in thin tissue with its own."""
     mean, sd = field.estimate(halves)
-    return max(root_mean_square(mean, sd, region)[0] / region.wanted_relative for region in regions)
+    apart = np.zeros(field.problem.shape, dtype=np.bool_) if field.thin is None else field.thin.wanted
+    worst = []
+    for part in (~apart, apart):
+        parts = [region.within(part) for region in regions]
+        worst.append(max((root_mean_square(mean, sd, r)[0] / r.wanted_relative for r in parts if r.inside.any()), default=0.0))
+    return worst[0], worst[1]
+
+
+def _what_is_missing(plan: Plan, misses: tuple[float, float]) -> Plan:
+    """The histories of the next batches: none of a kind that has reached its goal."""
+    main, thin = misses
+    if plan.histories and plan.thin_histories and main <= 1.0:
+        return attrs.evolve(plan, histories=0)
+    if plan.histories and plan.thin_histories and thin <= 1.0:
+        return attrs.evolve(plan, thin_histories=0)
+    return plan
 
 
 def _finished(activity: ActivityMap, density: DensityMap, constant: DoseConstant, scored: _Scored, run: Run) -> MonteCarloDose:
@@ -189,14 +218,14 @@ def _finished(activity: ActivityMap, density: DensityMap, constant: DoseConstant
     radiated = field.radiated_fraction(0.0)
     mean, sd = field.estimate(halves) if halves else field.kernel_alone()
     if halves:
-        book = np.mean([half.book for half in halves], axis=0)
+        book = np.mean([half.main.book for half in halves], axis=0)
         left = field.started_fraction * float(book[LEFT])
         radiated = field.radiated_fraction(float(book[RADIATED]))
     shares = Shares(field.problem, mean, sd, radiated, left)
     dose, uncertainty, book_j = dose_from(shares, activity, density, constant, run.spectrum)
     reached = tuple(Reached(r.name, r.wanted_relative, *root_mean_square(mean, sd, r)) for r in scored.regions)
     result = EngineDose(dose, book_j, MonteCarlo.name, MonteCarlo.version, SOFT_UNCERTAINTY, LUNG_UNCERTAINTY)
-    batches = sum(half.batches_number for half in halves) if halves else 0
+    batches = sum(_whole(half) for half in halves) if halves else 0
     findings = (*scored.findings, *_missed(reached))
     return MonteCarloDose(result, uncertainty, scored.histories, batches, reached, findings, scored.clock.elapsed_s)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from opensirt.radioembolisation.transport.montecarlo.batches import Scorer, Sources, Sums, pooled
+from opensirt.radioembolisation.transport.montecarlo.batches import Scorer, Sources, Sums, batch_key, pooled
 from opensirt.radioembolisation.transport.montecarlo.control_variate import (
+    BoolArray,
     Variate,
     combined,
     homogeneous_geometry,
@@ -15,6 +16,40 @@ from opensirt.radioembolisation.transport.montecarlo.control_variate import (
 )
 from opensirt.radioembolisation.transport.montecarlo.outcome import Reduction, Run
 from opensirt.radioembolisation.transport.montecarlo.problem import FloatArray, IntArray, Problem
+from opensirt.radioembolisation.transport.montecarlo.thin import ThinSide, thin_side
+
+MAIN_STREAM, THIN_STREAM = 0, 1
+
+
+@attrs.frozen(eq=False)
+class Plan:
+    """The histories of one batch.
+
+    Attributes
+    ----------
+    sources, histories
+        Of all voxels that are started.
+    thin_sources, thin_histories
+        Of those for thin tissue; 0 histories where there is none.
+    """
+
+    sources: Sources
+    histories: int
+    thin_sources: Sources
+    thin_histories: int
+
+    @property
+    def total(self) -> int:
+        """Histories of a batch."""
+        return self.histories + self.thin_histories
+
+
+@attrs.frozen(eq=False)
+class Half:
+    """Half of the batches of a run: sums of all histories, and of those for thin tissue."""
+
+    main: Sums
+    thin: Sums
 
 
 @attrs.frozen(eq=False)
@@ -27,8 +62,10 @@ class Field:
         What is scored.
     variate : Variate or None
         Its homogeneous side.
+    thin : ThinSide or None
+        Thin tissue with histories of its own.
     scorers : tuple of Scorer
-        Of the patient, and of the homogeneous medium.
+        Of the patient, of the homogeneous medium, and for thin tissue.
     stratum : ndarray of int64
         0, 1, 2 … of every source voxel; −1 where no history starts. Sources that are followed in the patient alone come first.
     known, rest : ndarray
@@ -37,6 +74,7 @@ class Field:
 
     problem: Problem
     variate: Variate | None
+    thin: ThinSide | None
     scorers: tuple[Scorer, ...]
     stratum: IntArray
     known: FloatArray
@@ -53,11 +91,37 @@ class Field:
         return self.variate is not None
 
     def new_sums(self) -> Sums:
-        """Sums for batches of this problem."""
+        """Sums for batches of all histories."""
         return Sums(self.problem.number.size, paired=self.pairs)
 
-    def score(self, sums: Sums, sources: Sources, histories: int, random: tuple[np.uint64, float]) -> None:
+    def new_half(self) -> Half:
+        """Sums for half of the batches."""
+        return Half(self.new_sums(), Sums(self.problem.number.size if self.thin is not None else 0, paired=False))
+
+    def score_batch(self, half: Half, plan: Plan, seed: int, batch: int) -> None:
         """Score one batch.
+
+        Parameters
+        ----------
+        half : Half
+            Added to.
+        plan : Plan
+            Of the batch.
+        seed, batch : int
+            Name its random numbers.
+        """
+        if plan.histories:
+            self.score(half.main, plan.sources, plan.histories, batch_key(seed, MAIN_STREAM, batch))
+        if plan.thin_histories:
+            self.score_thin(half.thin, plan.thin_sources, plan.thin_histories, batch_key(seed, THIN_STREAM, batch))
+
+    def score_thin(self, sums: Sums, sources: Sources, histories: int, random: tuple[np.uint64, float]) -> None:
+        """Score histories for thin tissue; parameters as for :meth:`score`."""
+        key, offset_fraction = random
+        sums.add(*self.scorers[2].score(sources, sources.first(histories, offset_fraction), (0, histories), key))
+
+    def score(self, sums: Sums, sources: Sources, histories: int, random: tuple[np.uint64, float]) -> None:
+        """Score histories of the voxels that are started, twice where there is a homogeneous side.
 
         Parameters
         ----------
@@ -84,14 +148,21 @@ class Field:
         homogeneous, _ = self.scorers[1].score(sources, first, (int(first[plain]), histories), key)
         sums.add_pair(tally, homogeneous, book)
 
-    def estimate(self, halves: tuple[Sums, Sums]) -> tuple[FloatArray, FloatArray]:
+    def estimate(self, halves: tuple[Half, Half]) -> tuple[FloatArray, FloatArray]:
         """Share of the energy of all electrons in each voxel, and its standard uncertainty; flat."""
+        mains = (halves[0].main, halves[1].main)
         if self.variate is None:
-            return pooled(*halves)
+            return pooled(*mains)
         started = self.started_fraction
-        mean, sd, used = combined(halves, self.known / started)
+        mean, sd, used = combined(mains, self.known / started)
         kernel = self.variate.kernel.relative_uncertainty * (used * started + self.rest)
-        return mean * started + self.rest, np.hypot(sd * started, kernel)
+        mean, sd = mean * started + self.rest, np.hypot(sd * started, kernel)
+        if self.thin is not None:
+            there = self.thin.wanted.ravel()
+            emitted = float(self.problem.share[self.thin.stratum >= 0].sum())
+            thin_mean, thin_sd = pooled(halves[0].thin, halves[1].thin)
+            mean[there], sd[there] = thin_mean[there] * emitted, thin_sd[there] * emitted
+        return mean, sd
 
     def kernel_alone(self) -> tuple[FloatArray, FloatArray]:
         """The same where no history needs to be started."""
@@ -106,7 +177,7 @@ class Field:
         return started * of_started + (1.0 - started) * self.variate.kernel.radiated_fraction
 
 
-def field_of(problem: Problem, nuclide: str, run: Run) -> Field:
+def field_of(problem: Problem, nuclide: str, run: Run, wanted: BoolArray) -> Field:
     """Make a problem ready to be scored.
 
     Parameters
@@ -117,15 +188,20 @@ def field_of(problem: Problem, nuclide: str, run: Run) -> Field:
         Names the kernel.
     run : Run
         Whether noise is reduced, and the physics of the kernel.
+    wanted : ndarray of bool
+        Voxels in which an uncertainty is wanted.
     """
     size = problem.number.size
     own = Scorer(problem, problem.geometry)
     variate = variate_of(problem, nuclide, run) if run.reduction is Reduction.CONTROL_VARIATE else None
     if variate is None:
-        return Field(problem, None, (own,), np.zeros(len(problem.voxels), dtype=np.int64), np.zeros(size), np.zeros(size))
-    homogeneous = Scorer(problem, homogeneous_geometry(problem, variate.number, variate.g_per_ml))
+        return Field(problem, None, None, (own,), np.zeros(len(problem.voxels), dtype=np.int64), np.zeros(size), np.zeros(size))
+    scorers = [own, Scorer(problem, homogeneous_geometry(problem, variate.number, variate.g_per_ml))]
+    thin = thin_side(problem, variate, wanted)
+    if thin is not None:
+        scorers.append(Scorer(problem, problem.geometry, (thin.level, thin.away_g_per_cm2)))
     stratum = np.full(len(problem.voxels), -1, dtype=np.int64)
     stratum[variate.started] = np.unique(variate.layer[variate.started], return_inverse=True)[1].ravel()
     known = kernel_solution(problem, variate, variate.paired)
     rest = kernel_solution(problem, variate, ~variate.started)
-    return Field(problem, variate, (own, homogeneous), stratum, known, rest)
+    return Field(problem, variate, thin, tuple(scorers), stratum, known, rest)

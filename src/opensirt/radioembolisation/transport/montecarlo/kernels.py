@@ -83,7 +83,7 @@ def _shells(question: _Question) -> tuple[FloatArray, FloatArray, float]:
     radii = np.append(edges / MM_PER_CM, _WIDE_CM)
 
     def run(batch: int) -> tuple[Any, Any]:
-        tally, book = np.zeros(len(edges), np.int64), np.zeros(4, np.int64)
+        tally, book = np.zeros(len(edges), np.int64), np.zeros(5, np.int64)
         key, _ = batch_key(0, _STREAM, batch)
         span = (0, question.histories // KERNEL_BATCHES)
         run_histories(span, key, (voxels, first, 0.0, energies), geometry, tables, (tally, book, radii))

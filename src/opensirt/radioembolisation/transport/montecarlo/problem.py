@@ -76,6 +76,12 @@ class Problem:
         return k, j, i
 
     @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Along (k, j, i)."""
+        k, j, i = self.spacing_cm
+        return k * MM_PER_CM, j * MM_PER_CM, i * MM_PER_CM
+
+    @property
     def geometry(self) -> tuple[Any, ...]:
         """As the stepping loop takes it."""
         return self.number, self.g_per_ml, self.clear, self.spacing_cm

@@ -80,9 +80,20 @@ def _shell(shells: Any, spacing: Any, pz: Any, py: Any, px: Any) -> Any:
     return min(np.searchsorted(shells, math.sqrt(rz * rz + ry * ry + rx * rx), side="right") - 1, len(shells) - 2)
 
 
+_NO_LEVELS = np.empty((0, 0, 0), np.uint8)
+_NO_LEVELS.setflags(write=False)
+_NOWHERE = np.empty((0, 0, 0), np.float32)
+_NOWHERE.setflags(write=False)
+
+
+def run(span: Any, key: Any, source: Any, geometry: Any, tables: Any, settings: Any, tallies: Any) -> None:
+    """Follow histories to their end: :func:`run_guided` without guide."""
+    run_guided(span, key, source, geometry, tables, settings, tallies, (_NO_LEVELS, _NOWHERE))
+
+
 @njit(nogil=True, cache=True)
-def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at half the speed
-    span: Any, key: Any, source: Any, geometry: Any, tables: Any, settings: Any, tallies: Any
+def run_guided(  # noqa: PLR0912, PLR0913, PLR0915  one loop nest: cut into functions it runs at half the speed
+    span: Any, key: Any, source: Any, geometry: Any, tables: Any, settings: Any, tallies: Any, guide: Any
 ) -> None:
     """Follow the histories ``span[0] … span[1] − 1``.
 
@@ -108,9 +119,16 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
         ``(tally, book, shells)``, the first two int64 and added to: energy deposited in every voxel (flat) or in every shell; energy emitted,
         gone off the grid, radiated, and knock-ons for which there was no room (must stay 0); edges (cm) of shells around the centre of a
         grid of one voxel, empty for a tally by voxel.
+    guide : tuple
+        ``(level, away)``, both empty or of the grid's shape. An electron that enters a voxel of a higher level (uint8) than it has been in is
+        split in two for every level, each part counting half: what a history counts must be divisible so often. An electron whose range
+        is shorter than ``away`` (g/cm², float32), the least path to where energy is wanted, is given up, its energy added to a fifth
+        entry of ``book``.
     """
     voxels, first, extent, spectrum = source
     tally, book, shells = tallies
+    level, away = guide
+    guided = level.shape[0] > 0
     media, density, clear, spacing = geometry
     by_energy, by_strength, strength_step, by_range, range_step, turns, most = tables
     knock_on, photon, cut = settings
@@ -129,13 +147,14 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
     cut_place = (math.log(cut) - _LOG_LOW) * energy_scale
     cut_units = _units(cut)
     bz, by, bx = 1.0 / dz, 1.0 / dy, 1.0 / dx
-    stack = np.empty((_STACK, 7))
+    stack = np.empty((_STACK, 11))
     where = np.searchsorted(first, span[0], side="right") - 1
     _, start = _next(key)
     for history in range(span[0], span[1]):
         while history >= first[where + 1]:
             where += 1
         counts = np.int64(voxels[where, 3]) if weighted else np.int64(1)
+        highest = np.int64(0)
         state = np.uint64(history) * np.uint64(0xD1342543DE82EF95) + key
         state, z0 = _next(state)
         state = z0 ^ key
@@ -159,10 +178,12 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
         depth = 1
         stack[0, 0], stack[0, 1], stack[0, 2], stack[0, 3] = energy, pz, py, px
         stack[0, 4], stack[0, 5], stack[0, 6] = uz, rho * math.sin(phi), rho * math.cos(phi)
+        stack[0, 7], stack[0, 8], stack[0, 9], stack[0, 10] = counts, highest, -1.0, 0.0
         while depth > 0:
             depth -= 1
             energy, pz, py, px = stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3]
             uz, uy, ux = stack[depth, 4], stack[depth, 5], stack[depth, 6]
+            counts, highest = np.int64(stack[depth, 7]), np.int64(stack[depth, 8])
             k, j, i = int(pz), int(py), int(px)
             if k < 0 or j < 0 or i < 0 or k >= nk or j >= nj or i >= ni:
                 book[1] += _units(energy) * counts
@@ -175,6 +196,8 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
             place = (math.log(energy) - _LOG_LOW) * energy_scale if held > cut_units else 0.0
             before = _unit(z0)
             left = before
+            if stack[depth, 9] >= 0.0:  # split off in the middle of a turn
+                left, before = stack[depth, 9], stack[depth, 10]
             while True:
                 if held <= cut_units:
                     if not radial:
@@ -184,6 +207,19 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
                     break
                 strength = _look(by_energy, m, 1, place)
                 reach = _look(by_energy, m, 0, place)
+                if guided:
+                    if reach < away[k, j, i]:
+                        book[4] += held * counts
+                        break
+                    rise = np.int64(level[k, j, i]) - highest
+                    if rise > 0 and depth + (1 << rise) <= _STACK:
+                        highest += rise
+                        counts >>= rise
+                        for _ in range((1 << rise) - 1):
+                            stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3] = energy, pz, py, px
+                            stack[depth, 4], stack[depth, 5], stack[depth, 6] = uz, uy, ux
+                            stack[depth, 7], stack[depth, 8], stack[depth, 9], stack[depth, 10] = counts, highest, left, before
+                            depth += 1
                 at_end = strength - left
                 if at_end > 0.0:
                     spot = at_end / strength_step[m]
@@ -391,6 +427,7 @@ def run(  # noqa: PLR0912, PLR0915  one loop nest: cut into functions it runs at
                         vx, vy, vz = _turn(ux, uy, uz, 1.0 - cos_two, phi + math.pi)
                         stack[depth, 0], stack[depth, 1], stack[depth, 2], stack[depth, 3] = taken, pz, py, px
                         stack[depth, 4], stack[depth, 5], stack[depth, 6] = vz, vy, vx
+                        stack[depth, 7], stack[depth, 8], stack[depth, 9], stack[depth, 10] = counts, highest, -1.0, 0.0
                         depth += 1
                     else:
                         book[3] += 1
