@@ -14,7 +14,7 @@ from opensirt.reports.plan_sections import sections
 from opensirt.vocabulary.provenance import content_sha256
 
 
-def plan_document(proposal: PlanProposal, pictures: PlanPictures) -> ReportDocument:
+def plan_document(proposal: PlanProposal, pictures: PlanPictures, plan_json: str = "") -> ReportDocument:
     """The whole report of a plan.
 
     Parameters
@@ -23,6 +23,8 @@ def plan_document(proposal: PlanProposal, pictures: PlanPictures) -> ReportDocum
         Everything that is said.
     pictures : PlanPictures
         The volumes from which the slices are drawn.
+    plan_json : str
+        The proposal as it is written, where the caller has it already: its hash stands on every page.
     """
     why = Explanations(proposal)
     findings = sorted_findings(proposal.findings)
@@ -35,7 +37,7 @@ def plan_document(proposal: PlanProposal, pictures: PlanPictures) -> ReportDocum
         title=f"{'SYNTHETIC – ' if proposal.synthetic else ''}SIRT plan proposal {proposal.case_id}",
         case_id=proposal.case_id,
         program_version=proposal.program_version,
-        plan_sha256=content_sha256([to_json(proposal, schema.SCHEMA, schema.VERSION).encode()]),
+        plan_sha256=content_sha256([(plan_json or to_json(proposal, schema.SCHEMA, schema.VERSION)).encode()]),
         created_at=proposal.created_at,
         synthetic=proposal.synthetic,
         blocks=tuple(blocks),

@@ -115,10 +115,11 @@ def run_plan(source: Path, options: PlanOptions, out: Path, report: Callable[[fl
         stamp, workup, planned, options, attrs.evolve(beside, findings=(*findings, *planned.findings, *beside.findings))
     )
     report(0.87)
-    pages = plan_report(proposal, _pictures(study, planned))
-    rendered = {REPORT_HTML: render_html(pages).encode(), REPORT_PDF: render_pdf(pages)}
+    text = to_json(proposal, document.SCHEMA, document.VERSION)
+    pages = plan_report(proposal, _pictures(study, planned), text)
+    rendered = {PLAN_JSON: text.encode(), REPORT_HTML: render_html(pages).encode(), REPORT_PDF: render_pdf(pages)}
     report(0.95)
-    _keep(case, study, planned, proposal, rendered, out)
+    _keep(case, study, planned, rendered, out)
     report(1.0)
     return proposal
 
@@ -128,28 +129,28 @@ def _pictures(study: LoadedStudy, planned: Planned) -> PlanPictures:
     return PlanPictures(study.ct, study.emission, planned.dose, tuple(mask for mask, _ in scene.masks), planned.focus_mm)
 
 
-def _keep(
-    case: CaseFolder, study: LoadedStudy, planned: Planned, proposal: PlanProposal, rendered: Mapping[str, bytes], out: Path
-) -> None:
-    text = to_json(proposal, document.SCHEMA, document.VERSION)
+def _keep(case: CaseFolder, study: LoadedStudy, planned: Planned, rendered: Mapping[str, bytes], out: Path) -> None:
+    """Write the documents (``plan.json`` first among them) and the dose into the case and into ``out``, whole or not at all."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".plan-") as folder:
         ready = Path(folder)
         dicom = _dose_file(case, study.index.ct_sha256, planned.dose, ready / DOSE_DICOM)
         for name, data in rendered.items():
             write_atomically(ready / name, data)
-        write_atomically(ready / PLAN_JSON, text.encode())
         with case.writing():
             artefacts = [
-                case.save_artefact(text, document.SCHEMA, document.VERSION),
-                *(case.save_artefact(data, "opensirt.report", 1, name.rpartition(".")[2]) for name, data in rendered.items()),
+                case.save_artefact(rendered[PLAN_JSON], document.SCHEMA, document.VERSION),
+                *(
+                    case.save_artefact(rendered[name], "opensirt.report", 1, name.rpartition(".")[2])
+                    for name in (REPORT_HTML, REPORT_PDF)
+                ),
                 Artefact("opensirt.dose", 1, case.save_volume(planned.dose)),
             ]
             numbers = {f"activity_gbq.{territory}": activity.value for territory, activity in planned.plan.activities_gbq.items()}
             case.append(EventKind.PLAN_COMPUTED, "operator", now(), artefacts=artefacts, numbers=numbers)
         if not dicom:
             (out / DOSE_DICOM).unlink(missing_ok=True)  # one of an earlier plan would belong to other numbers
-        for name in (DOSE_DICOM, *rendered, PLAN_JSON):
+        for name in (DOSE_DICOM, REPORT_HTML, REPORT_PDF, PLAN_JSON):
             if (ready / name).exists():
                 (ready / name).replace(out / name)
 
