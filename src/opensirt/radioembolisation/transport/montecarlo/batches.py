@@ -52,7 +52,7 @@ class Sources:
         return np.maximum(first, 0)
 
 
-NO_GUIDE: tuple[Any, Any] = (np.empty((0, 0, 0), np.uint8), np.empty((0, 0, 0), np.float32))
+NO_GUIDE: tuple[Any, ...] = (np.empty((0, 0, 0), np.uint8), np.empty((0, 0, 0), np.float32), np.empty((0, 0, 0, 4), np.float32))
 """Electrons are followed to their end and not split."""
 
 
@@ -83,7 +83,7 @@ def run_histories(
     geometry: tuple[Any, ...],
     tables: Tables,
     tallies: tuple[Any, ...],
-    guide: tuple[Any, Any] = NO_GUIDE,
+    guide: tuple[Any, ...] = NO_GUIDE,
 ) -> None:
     """Run histories of a batch: :func:`stepping.run_guided` with all its inputs read-only.
 
@@ -107,14 +107,14 @@ def run_histories(
         tuple(_frozen(array) for array in arrays),
         (physics.knock_on_mev, physics.photon_mev, physics.cut_mev),
         (tally, book, _frozen(shells)),
-        (_frozen(guide[0]), _frozen(guide[1])),
+        tuple(_frozen(array) for array in guide),
     )
 
 
 class Scorer:
     """Runs histories of one problem on all threads; holds a tally for each."""
 
-    def __init__(self, problem: Problem, geometry: tuple[Any, ...], guide: tuple[Any, Any] = NO_GUIDE) -> None:
+    def __init__(self, problem: Problem, geometry: tuple[Any, ...], guide: tuple[Any, ...] = NO_GUIDE) -> None:
         self._guide = guide
         self._problem = problem
         self._geometry = geometry

@@ -199,7 +199,7 @@ def field_of(problem: Problem, nuclide: str, run: Run, wanted: BoolArray) -> Fie
     scorers = [own, Scorer(problem, homogeneous_geometry(problem, variate.number, variate.g_per_ml))]
     thin = thin_side(problem, variate, wanted)
     if thin is not None:
-        scorers.append(Scorer(problem, problem.geometry, (thin.level, thin.away_g_per_cm2)))
+        scorers.append(Scorer(problem, problem.geometry, (thin.level, thin.away_g_per_cm2, thin.lean)))
     stratum = np.full(len(problem.voxels), -1, dtype=np.int64)
     stratum[variate.started] = np.unique(variate.layer[variate.started], return_inverse=True)[1].ravel()
     known = kernel_solution(problem, variate, variate.paired)
