@@ -33,6 +33,7 @@ from opensirt.radioembolisation.dosimetry.voxel import (
 from opensirt.radioembolisation.planning.optimise import INTENTS, Plan, PlanProblem, given, optimise, unapplied_findings
 from opensirt.radioembolisation.transport.engines import COMPARED, engine_named
 from opensirt.radioembolisation.transport.result import EngineDose, silent
+from opensirt.radioembolisation.treatment.delivery_calendar import at_site
 from opensirt.radioembolisation.treatment.proposal import VialOption
 from opensirt.radioembolisation.treatment.vials import vial_options
 from opensirt.vocabulary.anatomy import Structure, StructureKind
@@ -45,6 +46,7 @@ from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.products import Product, product_named
 from opensirt.vocabulary.provenance import Constant, Mark
 from opensirt.vocabulary.volumes import DoseMap, Occupancy
+from opensirt.workflow.names import structure_label
 from opensirt.workflow.options import PlanOptions
 from opensirt.workflow.workup import Workup
 
@@ -82,6 +84,7 @@ class Planned:
     influences: Mapping[str, Influence]
     engine_doses: Mapping[str, Mapping[str, EngineDose]]
     problem: PlanProblem
+    delivery: DeliveryErrors
     plan: Plan
     dose: DoseMap
     regions: tuple[tuple[str, Occupancy], ...]
@@ -284,8 +287,8 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     vials = _vials(product, activities, at, options)
     report(1.0)
     return Planned(
-        workup, product, constant, at, influences, engine_doses, problem, plan, dose, regions, vials, rules,
-        (*findings, *_delivery_findings(options), *_scout_findings(headline, plan), *_map_findings(dose, headline, plan, regions, workup), *_plan_findings(plan, fed), *unapplied_findings(plan), *first.beyond.findings()), _focus(workup), sharp.counts_left_out, sharp.counts_used,
+        workup, product, constant, at, influences, engine_doses, problem, delivery, plan, dose, regions, vials, rules,
+        (*findings, *_delivery_findings(options), *_scout_findings(headline, plan), *_map_findings(dose, headline, plan, regions, workup), *_plan_findings(plan, fed), *_extent_findings(workup, activities, options), *unapplied_findings(plan), *first.beyond.findings()), _focus(workup), sharp.counts_left_out, sharp.counts_used,
     )  # fmt: skip
 
 
@@ -309,11 +312,32 @@ def _delivery_findings(options: PlanOptions) -> tuple[Finding, ...]:
 def _vials(product: Product, activities: Mapping[str, float], at: datetime, options: PlanOptions) -> tuple[VialOption, ...]:
     if product.supply is None:  # drawn from, or made to order: the order says what is needed
         return ()
+    local = product if options.calendar is None else at_site(product, options.calendar)
     options_found: list[VialOption] = []
     for territory, activity in activities.items():
         if activity > 0.0:
-            options_found += vial_options(product, territory, activity, at, residual_fraction=options.residual_fraction)
+            options_found += vial_options(local, territory, activity, at, residual_fraction=options.residual_fraction)
     return tuple(options_found)
+
+
+_PARTIAL_SETTINGS = ("segmentectomy", "lobectomy", "unilobar")
+_WHOLE_FRACTION = 0.98
+
+
+def _extent_findings(workup: Workup, activities: Mapping[str, float], options: PlanOptions) -> tuple[Finding, ...]:
+    """A setting for part of the liver does not hold where all of it is treated: its limits are laxer."""
+    if not options.setting.startswith(_PARTIAL_SETTINGS):
+        return ()
+    pieces = [c for c in workup.uptake.compartments if c.kind in (StructureKind.TUMOUR, StructureKind.NORMAL_LIVER)]
+    treated = sum(c.volume_ml.value for c in pieces if activities.get(c.territory, 0.0) > 0.0)
+    share = treated / sum(c.volume_ml.value for c in pieces)
+    if share < _WHOLE_FRACTION:
+        return ()
+    message = (
+        f"the setting {options.setting!r} is for part of the liver, and this plan treats {share:.0%} of it · its limits may be too high here · state "
+        "'bilobar', or plan one injection alone"
+    )
+    return (Finding("plan.setting_contradicts_extent", Severity.CRITICAL, message, "normal_liver"),)
 
 
 def _plan_findings(plan: Plan, fed: Mapping[str, tuple[str, ...]]) -> tuple[Finding, ...]:
@@ -327,7 +351,7 @@ def _plan_findings(plan: Plan, fed: Mapping[str, tuple[str, ...]]) -> tuple[Find
         over_limit = outcome.rule.role is Role.LIMIT and outcome.dose.value > outcome.rule.value_gy * (1.0 + 1e-6)
         if low_target or over_limit:
             word = "stays below the target" if low_target else "exceeds the limit"
-            message = f"mean dose {outcome.dose.value:.0f} Gy {word} of {outcome.rule.value_gy:g} Gy ({outcome.rule.name}) · decide with the evidence beside it"
+            message = f"{structure_label(outcome.structure)}: mean dose {outcome.dose.value:.0f} Gy {word} of {outcome.rule.value_gy:g} Gy ({outcome.rule.name}) · decide with the evidence beside it"
             severity = Severity.WARNING if low_target else Severity.CRITICAL
             findings.append(
                 Finding(
@@ -372,7 +396,7 @@ def _map_findings(
         told = total_dose(headline, key, activities).value if key in headline.gy_per_gbq else 0.0
         shown = mean_gy(dose, workup.scene.image.density, region)
         if told > 0.0 and abs(shown / told - 1.0) > MAP_AGREES_WITHIN_FRACTION:
-            apart.append(f"{key} {shown:.1f} Gy on the map, {told:.1f} Gy planned with")
+            apart.append(f"{structure_label(key)} {shown:.1f} Gy on the map, {told:.1f} Gy planned with")
     if not apart:
         return ()
     message = (

@@ -11,6 +11,7 @@ from opensirt.imaging.resample import RESAMPLE_VERSION
 from opensirt.radioembolisation.dosimetry.dvh import dvh
 from opensirt.radioembolisation.dosimetry.influence import INFLUENCE_VERSION, Influence, total_dose
 from opensirt.radioembolisation.dosimetry.models import count_partition, mono, partition
+from opensirt.radioembolisation.dosimetry.planned_means import delivered_with
 from opensirt.radioembolisation.dosimetry.voxel import VOXEL_DOSE_VERSION, combined
 from opensirt.radioembolisation.planning.optimise import PLANNING_VERSION
 from opensirt.radioembolisation.transport.point_kernels import KERNEL_DATA_VERSION
@@ -129,7 +130,7 @@ def _mono_numbers(planned: Planned) -> list[ReportedNumber]:
         def dose(volume: float, rho: float, shunt: float, k: float, activity: float = activity) -> float:
             return k * activity * (1.0 - shunt) / (volume * rho)  # mono.FORMULA with the activity delivered, R = 0
 
-        value = propagate(dose, volume=perfusion.volume_ml, rho=density, shunt=lsf, k=spread)
+        value = delivered_with(propagate(dose, volume=perfusion.volume_ml, rho=density, shunt=lsf, k=spread), planned.delivery)
         inputs = (
             Input("A delivered", f"{activity:.4g}", "GBq", "this plan"),
             Input("V", f"{perfusion.volume_ml.value:.1f}", "mL", "territory contour"),
@@ -141,7 +142,7 @@ def _mono_numbers(planned: Planned) -> list[ReportedNumber]:
                 f"Mean dose, perfused volume {perfusion.territory}, {mono.NAME}",
                 value,
                 "Gy",
-                mono.FORMULA,
+                "D = K · A_delivered · (1 − L) / m,  m = V · ρ",
                 mono.NAME,
                 mono.VERSION,
                 inputs,

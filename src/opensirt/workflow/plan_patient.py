@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from opensirt.radioembolisation.dosimetry.influence import total_dose
 from opensirt.radioembolisation.treatment.proposal import Cell, PlanTable
-from opensirt.radioembolisation.workup.eligibility import eligibility
+from opensirt.radioembolisation.workup.eligibility import Sense, eligibility
 from opensirt.radioembolisation.workup.late_effects import Extent, LiverVolumes, TreatmentCourse, late_effects
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.findings import Finding
@@ -53,9 +53,9 @@ def patient_part(planned: Planned, patient: PatientFacts, indication: str) -> Pa
             Cell(row.criterion.name),
             Cell(row.criterion.weight.value),
             Cell(
-                f"{row.criterion.sense.value} {row.criterion.threshold:g} {row.criterion.unit}".strip()
-                if row.criterion.unit
-                else "present"
+                "present"
+                if row.criterion.sense is Sense.PRESENT
+                else f"{row.criterion.sense.value} {row.criterion.threshold:g} {row.criterion.unit}".strip()
             ),
             Cell(row.stated or "not known"),
             Cell(row.state.value),
@@ -92,7 +92,7 @@ def _late(planned: Planned, patient: PatientFacts, normal_gy: Measured | None, i
     )
     share = volumes.treated_ml.value / volumes.liver_ml.value
     extent = Extent.WHOLE if share >= _WHOLE_FRACTION else Extent.PART
-    course = TreatmentCourse(extent, indication, normal_gy, planned.product.name, patient.earlier)
+    course = TreatmentCourse(extent, indication, normal_gy, planned.product.key, patient.earlier)
     found = late_effects(volumes, course, patient.bsa_m2)
     rows = [(Cell(number.label), Cell(number_key=number.key), Cell("this plan")) for number in found.numbers]
     rows += [

@@ -61,6 +61,7 @@ _UNCLEAR_RELATIVE = 0.6
 """A dose with a larger relative standard uncertainty cannot be told from 0 with 90 %: nothing non-linear is computed from it."""
 _SLIGHT_FRACTION = 0.02
 """A limit exceeded by less is a warning, by more critical: less than a tenth of the interval of any dose here. A convention."""
+_RESIN, _RESIN_RULES = "resin", ("empirical", "bsa", "bsa-modified")
 _BUDGETS = 8
 """Numbers of which the report shows the budget: the activities, and the doses that the decision turns on."""
 
@@ -139,11 +140,18 @@ def _activity_models(planned: Planned, options: PlanOptions) -> Supplement:
             residual_fraction=left if options.residual_fraction is None else Measured(options.residual_fraction),
             person=person,
         )
-        result = result.joined(_models_of(perfusion.territory, compare_models(facts, goal, models)))
+        found = compare_models(facts, goal, models)
+        # rules of body surface and involvement were made for resin: for another product they are shown, but they are no disagreement
+        own = (
+            found
+            if planned.product.key == _RESIN
+            else compare_models(facts, goal, {k: m for k, m in models.items() if k not in _RESIN_RULES})
+        )
+        result = result.joined(_models_of(perfusion.territory, found, own))
     return result
 
 
-def _models_of(territory: str, found: Disagreement) -> Supplement:
+def _models_of(territory: str, found: Disagreement, own: Disagreement) -> Supplement:
     numbers: list[ReportedNumber] = []
     rows = []
     for row in found.activities:
@@ -160,14 +168,14 @@ def _models_of(territory: str, found: Disagreement) -> Supplement:
         PlanTable(
             "models",
             f"Activity by every model, {territory}",
-            ("model", "activity to dispense, GBq", "what sets it", "to weigh"),
+            ("model", "activity to deliver, GBq", "what sets it", "to weigh"),
             tuple(rows),
-            "each injection on its own, with the limits and targets of this plan; a model's formula decides whether the residual is in it",
+            "Each injection on its own, as if it alone used up the limits: activities of several injections must not be added. The plan above solves them together.",
         )
     ]
-    held = found.answered()
+    held = own.answered()
     if len(held) > 1:
-        pair = found.between(held[0][0], held[-1][0])
+        pair = own.between(held[0][0], held[-1][0])
         names = {row.key: row.name for row in found.activities}
         tables.append(
             PlanTable(
@@ -179,7 +187,7 @@ def _models_of(territory: str, found: Disagreement) -> Supplement:
                 ("Shapley 1953",),
             )
         )
-    return Supplement(tuple(numbers), tuple(tables), (), tuple(replace(finding, about=territory) for finding in found.findings))
+    return Supplement(tuple(numbers), tuple(tables), (), tuple(replace(finding, about=territory) for finding in own.findings))
 
 
 def _told(row: ModelActivity) -> str:
@@ -192,7 +200,7 @@ def _model_number(key: str, territory: str, row: ModelActivity, answer: Prescrip
         for bound in answer.bounds
     )
     return ReportedNumber(
-        key, f"Activity to dispense, {territory}, {row.name}", answer.prescribed_gbq, "GBq", row.formula, row.name, row.version, inputs,
+        key, f"Activity to deliver, {territory}, {row.name}, this injection alone", answer.delivered_gbq, "GBq", row.formula, row.name, row.version, inputs,
         row.constants, sources=row.sources,
     )  # fmt: skip
 
@@ -204,12 +212,12 @@ def _radiobiology(planned: Planned, options: PlanOptions) -> Supplement:
     headline = next(iter(planned.influences.values()))
     activities = {t: a.value for t, a in planned.plan.activities_gbq.items()}
     regions = [(key, region) for key, region in planned.regions if key in headline.gy_per_gbq and region.volume_ml > 0.0]
-    relative = {key: total_dose(headline, key, activities).relative_uncertainty for key, _ in regions}
-    unclear = [key for key, _ in regions if not relative[key] < _UNCLEAR_RELATIVE]
+    means = {key: total_dose(headline, key, activities) for key, _ in regions}
+    unclear = [key for key, mean in means.items() if not (mean.value > 0.0 and mean.relative_uncertainty < _UNCLEAR_RELATIVE)]
     regions = [(key, region) for key, region in regions if key not in unclear]
     density = planned.workup.scene.image.density
     found = plan_radiobiology(
-        planned.dose, density, regions, planned.product.nuclide, planned.product.key, options.indication, relative
+        planned.dose, density, regions, planned.product.nuclide, planned.product.key, options.indication, means
     )
     columns = (
         ("bed", "BED, Gy"),

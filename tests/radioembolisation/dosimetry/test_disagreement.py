@@ -169,7 +169,8 @@ def test_the_widest_pair_is_the_finding():
     ratio = found.largest_to_smallest_ratio
     assert isinstance(ratio, Measured) and ratio.value == pytest.approx(held[-1][1].value / held[0][1].value, rel=IDENTITY)
     (finding,) = found.findings
-    assert finding.code == "disagreement.wide" and held[0][0] in finding.message and held[-1][0] in finding.message
+    names = {row.key: row.name for row in found.activities}
+    assert finding.code == "disagreement.wide" and names[held[0][0]] in finding.message and names[held[-1][0]] in finding.message
 
 
 def test_a_model_that_has_no_answer_says_why_and_stays_in_the_table():

@@ -32,14 +32,18 @@ class DeliveryErrors:
                 raise InvalidValue(f"a relative uncertainty of {relative} of the {name}", "", "give 0 or more and below 1")
 
 
+def delivered_with(dose: Measured, delivery: DeliveryErrors) -> Measured:
+    """A dose (Gy, or Gy/GBq) with what is uncertain about the activity: sources ``"calibration"`` and ``"residual"``."""
+    with_meter = dose.with_contribution("calibration", dose.value * delivery.calibration_relative)
+    return with_meter.with_contribution("residual", -dose.value * delivery.residual_relative)
+
+
 def with_delivery(influence: Influence, delivery: DeliveryErrors) -> Influence:
     """The same dose per GBq with what is uncertain about the activity itself: sources ``"calibration"`` and ``"residual"``, alike for all."""
-
-    def one(measured: Measured) -> Measured:
-        with_meter = measured.with_contribution("calibration", measured.value * delivery.calibration_relative)
-        return with_meter.with_contribution("residual", -measured.value * delivery.residual_relative)
-
-    rows = {key: {territory: one(value) for territory, value in row.items()} for key, row in influence.gy_per_gbq.items()}
+    rows = {
+        key: {territory: delivered_with(value, delivery) for territory, value in row.items()}
+        for key, row in influence.gy_per_gbq.items()
+    }
     return attrs.evolve(influence, gy_per_gbq=rows)
 
 
@@ -62,6 +66,5 @@ def planned_means(
     means = {}
     for key in dict.fromkeys((*headline.structures(), *base.structures())):
         mean = total_dose(headline if key in headline.gy_per_gbq else base, key, activities_gbq)
-        mean = mean.with_contribution("calibration", mean.value * delivery.calibration_relative)
-        means[key] = mean.with_contribution("residual", -mean.value * delivery.residual_relative)
+        means[key] = delivered_with(mean, delivery)
     return means

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 import numpy as np
@@ -16,6 +15,7 @@ from opensirt.radioembolisation.dosimetry.radiobiology.structures import Radiobi
 from opensirt.vocabulary.anatomy import Structure, StructureKind
 from opensirt.vocabulary.errors import GridMismatch, InvalidValue, MissingInput, UnsupportedInput
 from opensirt.vocabulary.geometry import Grid
+from opensirt.vocabulary.measured import Measured
 from opensirt.vocabulary.nuclides import HO166, Y90
 from opensirt.vocabulary.radiobiology import LIVER, LUNG, TUMOUR
 from opensirt.vocabulary.volumes import DensityMap, DoseMap, Occupancy
@@ -44,7 +44,17 @@ def maps(grid: Grid, seed: int = 3) -> tuple[DoseMap, DensityMap]:
 
 def run(regions, grid=GRID, *, relative=0.1, nuclide=Y90, product="glass", indication="NET", seed=3) -> RadiobiologyResult:
     dose, density = maps(grid, seed)
-    return plan_radiobiology(dose, density, regions, nuclide, product, indication, {key: relative for key, _ in regions})
+    return plan_radiobiology(dose, density, regions, nuclide, product, indication, planned_as_mapped(dose, density, regions, relative))
+
+
+def planned_as_mapped(dose, density, regions, relative=0.1) -> dict[str, Measured]:
+    """Planned means that are those of the map, with one source each."""
+    found = {}
+    for key, region in regions:
+        weight = region.fraction.astype(np.float64) * density.g_per_ml
+        mean = float((weight * dose.dose_gy).sum() / weight.sum())
+        found[key] = Measured(mean, {f"dose.{key}": relative * mean})
+    return found
 
 
 def by_key(result: RadiobiologyResult) -> dict:
@@ -117,7 +127,7 @@ def test_spheres_per_ml_by_hand():
     dose = DoseMap(np.full(GRID.shape, 120.0, np.float32), GRID)
     density = DensityMap(np.full(GRID.shape, 1.04, np.float32), GRID)
     for product, expected in (("glass", 1005.03), ("resin", 50251.7)):
-        found = plan_radiobiology(dose, density, [("t", tumour)], Y90, product, "HCC", {"t": 0.0})
+        found = plan_radiobiology(dose, density, [("t", tumour)], Y90, product, "HCC", {"t": Measured(120.0)})
         assert by_key(found)["spheres_per_ml.t"].measured.value == pytest.approx(expected, rel=1e-5)
         assert ("spheres.few" in {f.code for f in found.findings}) == (product == "glass")
 
@@ -159,7 +169,7 @@ def test_a_structure_without_dose_has_a_bed_of_zero():
     dose = DoseMap(np.zeros(GRID.shape, np.float32), GRID)
     _, density = maps(GRID)
     regions = [("tumour.T1", occupancy(GRID, StructureKind.TUMOUR, 5, "T1"))]
-    result = plan_radiobiology(dose, density, regions, Y90, "glass", "NET", {"tumour.T1": 0.1})
+    result = plan_radiobiology(dose, density, regions, Y90, "glass", "NET", {"tumour.T1": Measured(0.0)})
     assert {number.measured.value for number in result.numbers} == {0.0}
 
 
@@ -169,17 +179,14 @@ def test_what_is_refused():
     empty = Occupancy(np.zeros(GRID.shape, np.float32), GRID, Structure(StructureKind.TUMOUR, "T1"))
     other = grid_about((0.0, 0.0, 0.0), (9, 10, 11), (4.0, 4.0, 3.0))
 
-    def ask(region=tumour, nuclide=Y90, product="glass", relative=None, density=density):
-        return plan_radiobiology(
-            dose, density, [("t", region)], nuclide, product, "NET", {"t": 0.1} if relative is None else relative
-        )
+    def ask(region=tumour, nuclide=Y90, product="glass", planned=None, density=density):
+        means = {"t": Measured(100.0)} if planned is None else planned
+        return plan_radiobiology(dose, density, [("t", region)], nuclide, product, "NET", means)
 
-    with pytest.raises(MissingInput, match="uncertainty"):
-        ask(relative={})
-    with pytest.raises(InvalidValue):
-        ask(relative={"t": -0.1})
-    with pytest.raises(InvalidValue):
-        ask(relative={"t": math.nan})
+    with pytest.raises(MissingInput, match="planned mean"):
+        ask(planned={})
+    with pytest.raises(InvalidValue, match="planned mean"):
+        ask(planned={"t": Measured(-0.1)})
     with pytest.raises(InvalidValue, match="no mass"):
         ask(region=empty)
     with pytest.raises(UnsupportedInput):
@@ -208,10 +215,23 @@ def test_ten_structures_on_a_working_grid_take_less_than_half_a_second():
         share = np.zeros(grid.shape, np.float32)
         share[rows, 20:80, 20:80] = 0.9
         regions.append((kind.value, Occupancy(share, grid, Structure(kind))))
-    relative = {key: 0.15 for key, _ in regions}
+    relative = planned_as_mapped(dose, density, regions, 0.15)
     took = []
     for _ in range(3):
         started = time.perf_counter()
         plan_radiobiology(dose, density, regions, Y90, "glass", "NET", relative)
         took.append(time.perf_counter() - started)
     assert min(took) < LIMIT_S
+
+
+def test_the_map_gives_the_shape_and_the_plan_the_mean():
+    region = occupancy(GRID, StructureKind.LUNGS, 9)
+    dose, density = maps(GRID)
+    (mapped,) = planned_as_mapped(dose, density, [("lungs", region)]).values()
+    once = by_key(plan_radiobiology(dose, density, [("lungs", region)], Y90, "glass", "NET", {"lungs": mapped}))
+    twice = DoseMap(2.0 * dose.dose_gy, GRID)
+    again = by_key(plan_radiobiology(twice, density, [("lungs", region)], Y90, "glass", "NET", {"lungs": mapped}))
+    for key, number in once.items():
+        assert again[key].measured.value == pytest.approx(number.measured.value, rel=1e-6)
+    assert once["geud.lungs"].measured.value == pytest.approx(mapped.value, rel=1e-6)
+    assert once["bed.lungs"].measured.value > mapped.value

@@ -112,7 +112,7 @@ def plan_radiobiology(
     nuclide: Nuclide,
     product_key: str,
     indication: str,
-    relative_uncertainty: Mapping[str, float],
+    planned: Mapping[str, Measured],
 ) -> RadiobiologyResult:
     """Radiobiological numbers of every structure whose tissue has parameters.
 
@@ -130,8 +130,8 @@ def plan_radiobiology(
         Key of :data:`opensirt.vocabulary.products.PRODUCTS`.
     indication : str
         e.g. ``"NET"``, ``"HCC"``.
-    relative_uncertainty : mapping of str to float
-        Relative standard uncertainty of each region's dose, by its key; enters as the source ``dose.<key>``.
+    planned : mapping of str to Measured
+        Planned mean dose of each region, Gy, by its key, with its sources: the map gives the shape, scaled so that its mean is the planned one.
 
     Returns
     -------
@@ -144,9 +144,9 @@ def plan_radiobiology(
     GridMismatch
         If the grids differ.
     InvalidValue
-        If a region is empty, has no mass, or its uncertainty is negative.
+        If a region is empty or has no mass, its planned mean is negative, or the map gives nothing to what should get dose.
     MissingInput
-        If a region has no uncertainty.
+        If a region has no planned mean.
     UnsupportedInput
         For an unknown product, or a nuclide that is not the product's.
     """
@@ -163,25 +163,23 @@ def plan_radiobiology(
         if occupancy.structure.kind not in TISSUE_OF:
             mixed.append(key)
             continue
-        scale = _scale(key, relative_uncertainty)
-        structure = _structure(key, occupancy, dose, density, scale, nuclide)
+        structure = _structure(key, occupancy, dose, density, _planned_mean(key, planned), nuclide)
         numbers += _numbers(structure, product)
         few += _few_spheres(structure, numbers[-1])
     return RadiobiologyResult(tuple(numbers), _findings(product, indication, mixed, few))
 
 
-def _scale(key: str, relative_uncertainty: Mapping[str, float]) -> Measured:
-    if key not in relative_uncertainty:
-        raise MissingInput(
-            f"the dose of {key} has no uncertainty", "radiobiology carries it on", "give it by the key of the region"
-        )
-    relative = relative_uncertainty[key]
-    if not 0.0 <= relative < np.inf:
-        raise InvalidValue(f"a relative uncertainty of {relative} for the dose of {key}", "", "give a finite fraction of 0 or more")
-    return Measured(1.0, {f"dose.{key}": relative})
+def _planned_mean(key: str, planned: Mapping[str, Measured]) -> Measured:
+    if key not in planned:
+        raise MissingInput(f"no planned mean dose of {key}", "radiobiology stands on it", "give it by the key of the region")
+    if planned[key].value < 0.0:
+        raise InvalidValue(f"a planned mean dose of {planned[key].value} Gy for {key}", "", "give 0 or more")
+    return planned[key]
 
 
-def _structure(key: str, occupancy: Occupancy, dose: DoseMap, density: DensityMap, scale: Measured, nuclide: Nuclide) -> _Structure:
+def _structure(
+    key: str, occupancy: Occupancy, dose: DoseMap, density: DensityMap, planned: Measured, nuclide: Nuclide
+) -> _Structure:
     require_same_grid(dose.grid, occupancy.grid, f"dose and {key}")
     share = occupancy.fraction.ravel()
     inside = np.flatnonzero(share)
@@ -194,7 +192,15 @@ def _structure(key: str, occupancy: Occupancy, dose: DoseMap, density: DensityMa
             f"{key} holds no mass on the dose grid", dose.grid.describe(), "check the contour, its frame and the density"
         )
     kind = occupancy.structure.kind
-    return _Structure(key, kind, dose_gy[heavy], mass_g[heavy], float(volume_ml.sum()), scale, TISSUE_OF[kind], nuclide)
+    mean_gy = float(np.dot(mass_g[heavy], dose_gy[heavy]) / mass_g[heavy].sum())
+    if planned.value == 0.0:
+        none = np.zeros_like(mass_g[heavy])
+        return _Structure(key, kind, none, mass_g[heavy], float(volume_ml.sum()), Measured(1.0), TISSUE_OF[kind], nuclide)
+    if mean_gy <= 0.0:
+        raise InvalidValue(f"the dose map gives nothing to {key}", dose.grid.describe(), "check the map and the contour")
+    shaped = dose_gy[heavy] * (planned.value / mean_gy)
+    scale = Measured(1.0, {source: u / planned.value for source, u in planned.contributions.items()})
+    return _Structure(key, kind, shaped, mass_g[heavy], float(volume_ml.sum()), scale, TISSUE_OF[kind], nuclide)
 
 
 def _numbers(structure: _Structure, product: Product) -> list[ReportedNumber]:
