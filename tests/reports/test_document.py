@@ -16,7 +16,7 @@ from opensirt.radioembolisation.treatment.proposal import SCHEMA, VERSION, Cell,
 from opensirt.reports import document as d
 from opensirt.reports.numbers import told, value_text
 from opensirt.reports.plan_content import plan_document
-from opensirt.reports.plan_decision import AGAINST_PLAN, FROM_VIALS, MOST_TUMOURS
+from opensirt.reports.plan_decision import AGAINST_PLAN, FROM_VIALS, MOST_TUMOURS, sorted_findings
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.products import GLASS
 from opensirt.vocabulary.provenance import content_sha256
@@ -158,6 +158,33 @@ def test_a_plan_without_anything_to_weigh_says_so():
     report = plan_document(small_plan(findings=()), small_pictures())
     assert "No critical finding and no warning." in said(report)
     assert "No findings." in said(report)
+
+
+def test_of_like_severity_what_forbids_or_harms_stands_first_and_gas_last():
+    codes = (
+        "dose.density_thinner_than_table",
+        "disagreement.wide",
+        "limits.no_target",
+        "late.seen",
+        "eligibility.not_known_absolute",
+    )
+    found = sorted_findings([Finding(code, Severity.WARNING, "m") for code in codes])
+    assert [finding.code for finding in found] == list(reversed(codes))
+    critical = Finding("dose.density_thinner_than_table", Severity.CRITICAL, "m")
+    assert sorted_findings([*found, critical])[0] is critical
+
+
+def test_a_target_is_reached_and_a_limit_exceeded(plan):
+    target = replace(plan.limits[0], role="target", probability_exceeded=0.8)
+    report = plan_document(replace(plan, limits=(target, plan.limits[1])), small_pictures())
+    assert report.entry("check.0").label.startswith("Chance of reaching the target")
+    assert report.entry("check.1").label.startswith("Chance of exceeding the limit")
+    assert "80 % reach" in said(report)
+
+
+def test_a_parameter_that_nobody_stated_is_called_so(plan):
+    text = said(plan_document(replace(plan, parameters=(("calendar", "default"),)), small_pictures()))
+    assert "not stated" in text and "\ndefault" not in text
 
 
 def test_notes_alone_are_counted():

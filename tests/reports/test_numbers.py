@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from opensirt.reports.numbers import counted, instant_text, interval_text, offset_text, signed_percent, source_words, value_text
+from opensirt.reports.numbers import (
+    counted,
+    instant_text,
+    interval_text,
+    offset_text,
+    signed_percent,
+    source_words,
+    told,
+    value_text,
+)
 from opensirt.vocabulary.measured import Measured
 from opensirt.vocabulary.provenance import ReportedNumber, Shape
 
@@ -60,3 +69,20 @@ def test_signs_and_counts():
     assert signed_percent(0.161, 1) == f"+16.1{NARROW}%" and signed_percent(-0.1) == f"−10{NARROW}%"
     assert counted(3005293.0) == f"3{NARROW}005{NARROW}293" and counted(0.125) == "0.12"
     assert source_words("contour.tumour.T1") == "contour (tumour T1)"
+
+
+@pytest.mark.parametrize(("value", "u", "text"), [(1.0, 1e-10, "1"), (1e-14, 1e-10, "0"), (0.0, 0.0, "0"), (2.0, 0.0, "2")])
+def test_what_only_rounding_leaves_is_exact_and_short(value, u, text):
+    number = _number(value, u, "1", Shape.NORMAL)
+    assert (value_text(number), interval_text(number)) == (text, "exact")
+
+
+def test_zero_has_no_sign():
+    assert signed_percent(0.0001, 1) == signed_percent(-0.0001, 1) == f"0.0{NARROW}%"
+
+
+def test_keys_without_a_structure_of_the_plan_stand_in_words():
+    text = "tumour.T4, territory.right and normal_liver of ho166 by glass"
+    assert told(text, {}) == (
+        "tumour T4, territory right and normal liver of holmium-166 poly-lactic acid microspheres (QuiremSpheres) by glass"
+    )

@@ -23,6 +23,7 @@ class Tone(Enum):
     CODE = "code"
     TAG = "tag"
     BINDING = "binding"
+    SEVERE = "severe"
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from opensirt.radioembolisation.treatment.proposal import LimitCheck, PlanPropos
 from opensirt.reports.document import BudgetLine, Entry, Inline, Run, Shown, Tone
 from opensirt.reports.numbers import (
     MINUS,
+    bare_text,
     budget,
-    decimals_for,
     instant_text,
     interval_text,
-    plain,
     signed_percent,
     source_words,
     told,
@@ -25,6 +24,7 @@ from opensirt.vocabulary.provenance import Constant, Input, ReportedNumber, Shap
 from opensirt.vocabulary.units import PERCENT
 
 _SHAPES = {Shape.NORMAL: "normal", Shape.LOGNORMAL: "log-normal"}
+TARGET = "target"
 NOTHING = Run("–", Tone.SOFT)
 CHANCE_FORMULA = "P(D > limit) = ½ · erfc( ln(limit / D) / (√2 · σ) ),  σ = √ln(1 + (u / D)²)"
 VIAL_FORMULA = (
@@ -107,8 +107,7 @@ class Explanations:
         if number is None:
             return NOTHING
         self.add(entry_of(number, self._roles, self._labels), number.constants)
-        measured = number.measured
-        text = value_text(number) if unit else plain(measured.value, decimals_for(measured.value, measured.standard_uncertainty))
+        text = value_text(number) if unit else bare_text(number)
         return Shown(text, key, interval_text(number) if interval else "", strong)
 
     def chance(self, check: LimitCheck, place: int) -> str:
@@ -126,11 +125,11 @@ class Explanations:
                 f"check.{place}",
                 0,
                 f"x-check-{place}",
-                f"Chance of exceeding the {check.role}: {check.name}",
+                f"Chance of {'reaching' if check.role == TARGET else 'exceeding'} the {check.role}: {check.name}",
                 chance,
                 "",
                 "",
-                CHANCE_FORMULA,
+                CHANCE_FORMULA.replace("limit", check.role),
                 "log-normal dose against a fixed level",
                 0,
                 "1",
@@ -219,7 +218,10 @@ class Explanations:
 
 
 def chance_text(check: LimitCheck) -> str:
-    """A probability for people: whole per cent, below 1 % and above 99 % said as such."""
+    """A probability for people, of exceeding a limit or reaching a target: whole per cent, below 1 % and above 99 % said as such.
+
+    Of a continuous dose the chance of reaching a level is that of exceeding it.
+    """
     percent = PERCENT * check.probability_exceeded
     if percent < 1.0:
         return "< 1 %"

@@ -39,6 +39,7 @@ from opensirt.reports.document import (
     Words,
 )
 from opensirt.reports.explanations import entry_facts
+from opensirt.reports.numbers import told
 from opensirt.vocabulary.units import PERCENT
 
 _TONES: dict[Tone, str] = {
@@ -47,6 +48,7 @@ _TONES: dict[Tone, str] = {
     Tone.SOFT: '<span class="soft">{}</span>',
     Tone.CODE: "<code>{}</code>",
     Tone.TAG: '<span class="tag">{}</span>',
+    Tone.SEVERE: '<strong class="severe">{}</strong>',
     Tone.BINDING: '<span class="tag binding">{}</span>',
 }
 
@@ -169,10 +171,16 @@ def _findings(block: Findings, page: _Page) -> Markup:
     labels = dict(block.labels)
     parts = []
     for finding in block.findings:
-        about = f" · {labels.get(finding.about, finding.about)}" if finding.about else ""
+        about = f" · {labels.get(finding.about) or told(finding.about, labels).replace('_', ' ')}" if finding.about else ""
         source = _tag(' <span class="soft small">[{}]</span>', finding.source) if finding.source else Markup("")
         parts.append(
-            _tag('<div class="finding {0}"><b>{0}</b>{1}<br>{2}{3}</div>', finding.severity.value, about, finding.message, source)
+            _tag(
+                '<div class="finding {0}"><b>{0}</b>{1}<br>{2}{3}</div>',
+                finding.severity.value,
+                about,
+                told(finding.message, labels),
+                source,
+            )
         )
     return Markup("\n").join(parts)
 

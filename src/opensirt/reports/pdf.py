@@ -50,6 +50,7 @@ from opensirt.reports.document import (
     Words,
 )
 from opensirt.reports.explanations import entry_facts
+from opensirt.reports.numbers import told
 
 WIDTH, HEIGHT = A4
 LEFT, RIGHT, TOP, BOTTOM = 15 * mm, 15 * mm, 17 * mm, 17 * mm
@@ -274,8 +275,10 @@ def _findings(block: Findings, page: _Page) -> list[Flowable]:
     story: list[Flowable] = []
     for finding in block.findings:
         word, colour, thickness = _SEVERITY[finding.severity.value]
-        about = f" · {labels.get(finding.about, finding.about)}" if finding.about else ""
-        text = f'<font color="{colour}"><b>{word}</b></font>{parts.text_of(about)}<br/>{parts.text_of(finding.message)}'
+        about = f" · {labels.get(finding.about) or told(finding.about, labels).replace('_', ' ')}" if finding.about else ""
+        text = (
+            f'<font color="{colour}"><b>{word}</b></font>{parts.text_of(about)}<br/>{parts.text_of(told(finding.message, labels))}'
+        )
         if finding.source:
             text += f' <font color="{parts.SOFT}">[{parts.text_of(finding.source)}]</font>'
         style = [

@@ -113,6 +113,8 @@ def _run(run: Run) -> str:
             return f'<font name="{MONO}">{text}</font>'
         case Tone.TAG:
             return _soft(f"[{text}]")
+        case Tone.SEVERE:
+            return f'<font color="{SEVERE}"><b>{text}</b></font>'
         case Tone.BINDING:
             return f'<font color="{ACCENT}"><b>▸ {text}</b></font>'
         case _:

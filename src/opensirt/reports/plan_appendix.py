@@ -107,6 +107,11 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(first) if first == last else f"{first}–{last}" for first, last in runs)
 
 
+def _stated(value: str) -> str:
+    """A parameter's value for people; what nobody stated is called so."""
+    return "not stated" if value in ("default", "") else value
+
+
 def appendix(plan: PlanProposal, why: Explanations) -> list[AnyBlock]:
     """Entries of every number, constants with source and mark, inputs by hash, parameters in force."""
     guide = "Numbers in square brackets on the pages are entries of this list. Cn is a constant of appendix B, Mn a method of the methods page with its literature; images stand with their hashes in appendix C."
@@ -114,7 +119,7 @@ def appendix(plan: PlanProposal, why: Explanations) -> list[AnyBlock]:
     blocks += [Paragraph(words(guide), small=True), Entries(), Heading(2, "Appendix B. Constants", "appendix-constants")]
     columns = (
         Column(words("No."), 0.5, right=True), Column(words("Constant"), 2.4), Column(words("Value ± standard uncertainty"), 2.2),
-        Column(words("Source"), 4.6), Column(words("Mark"), 0.9),
+        Column(words("Source"), 4.3), Column(words("Mark"), 1.3),
     )  # fmt: skip
     rows = []
     for place, constant in enumerate(why.constants, start=1):
@@ -132,6 +137,6 @@ def appendix(plan: PlanProposal, why: Explanations) -> list[AnyBlock]:
     blocks.append(Table(of_inputs, inputs, dense=True))
     blocks.append(Heading(2, "Appendix D. Parameters in force", "appendix-parameters"))
     named = (Column(words("Parameter"), 2.4), Column(words("Value"), 6.0))
-    blocks.append(Table(named, tuple((words(name), words(value)) for name, value in plan.parameters), dense=True))
+    blocks.append(Table(named, tuple((words(name), words(_stated(value))) for name, value in plan.parameters), dense=True))
     blocks.append(Paragraph(words(f"opensirt {plan.program_version} · {plan.schema} {plan.version}", Tone.SOFT), small=True))
     return blocks

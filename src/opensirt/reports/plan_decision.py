@@ -20,7 +20,7 @@ from opensirt.reports.document import (
     Tone,
     Words,
 )
-from opensirt.reports.explanations import NOTHING, Explanations, chance_text
+from opensirt.reports.explanations import NOTHING, TARGET, Explanations, chance_text
 from opensirt.reports.numbers import instant_text, signed_percent, told
 from opensirt.reports.plan_tables import table_entry
 from opensirt.vocabulary.findings import Finding, Severity
@@ -32,6 +32,13 @@ FROM_VIALS, AGAINST_PLAN = "from vials, GBq", "against plan"
 """Heads of the columns of the plan's tables of the order that the decision page repeats."""
 MOST_TUMOURS = 6
 """Tumours listed one by one on the decision page; of more, the three least and the three most dosed stand for all."""
+WEIGHTS = (
+    "eligibility.", "eligibility.not_known_absolute", "plan.extrahepatic_dose", "order.exceeds_limit", "plan.limit_exceeded",
+    "dose.lung_above", "lung_shunt.above_limit", "plan.lung_limit_open", "plan.normal_limit_open", "late.", "plan.goals_in_conflict",
+    "plan.target_missed", "limits.", "eligibility.not_known_relative", "eligibility.not_known_caution", "plan.prediction", "plan.instant_not_stated", "plan.setting", "order.", "disagreement.",
+    "lung_shunt.", "plan.", "", "registration.", "radiobiology.", "spheres.", "vials.", "dose.", "tissue.",
+)  # fmt: skip
+"""Beginnings of the codes of findings, the weightiest first; the longest beginning counts, and a code of no other one stands at the empty one."""
 _ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 _KINDS = ("tumour", "normal_liver", "lungs", "extrahepatic")
 
@@ -43,7 +50,13 @@ def words(text: str, tone: Tone = Tone.PLAIN) -> Words:
 
 def sorted_findings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     """Findings, the gravest first."""
-    return tuple(sorted(findings, key=lambda finding: (_ORDER[finding.severity], finding.code, finding.about)))
+    return tuple(sorted(findings, key=lambda finding: (_ORDER[finding.severity], weight(finding), finding.code, finding.about)))
+
+
+def weight(finding: Finding) -> int:
+    """Place of a finding among those of its severity: what forbids or harms first, what is technical last."""
+    nearest = max((prefix for prefix in WEIGHTS if finding.code.startswith(prefix)), key=len)
+    return WEIGHTS.index(nearest)
 
 
 def decision_page(plan: PlanProposal, findings: Sequence[Finding], why: Explanations) -> OnePage:
@@ -171,7 +184,7 @@ def _order_line(plan: PlanProposal, why: Explanations) -> tuple[Block, ...]:
 def _doses(plan: PlanProposal, why: Explanations) -> Table:
     columns = (
         Column(words("Structure"), 1.75), Column(words("Planned mean dose"), 2.1), Column(words("Limit or target"), 2.8),
-        Column(words("Chance of exceeding"), 1.2, right=True), Column(words("Source"), 2.6),
+        Column(words("Chance of exceeding / reaching"), 1.2, right=True), Column(words("Source"), 2.6),
     )  # fmt: skip
     labels = {structure.key: structure.label for structure in plan.structures}
     planned = {row.structure: row.number_key for row in plan.comparison if row.model == plan.engine and row.number_key}
@@ -208,7 +221,11 @@ def _check_words(check: LimitCheck, place: int, why: Explanations) -> tuple[Word
     level = (Run(f"{check.role}, {check.name}: "), Shown(f"{check.value_gy:g} Gy", entry, strong=True, marked=False))
     if check.binding:
         level += (Run(" "), Run("fixes the activity", Tone.BINDING))
-    return level, (Shown(chance_text(check), entry),), (Run(f"{check.source} "), Run(check.mark, Tone.TAG))
+    return (
+        level,
+        (Shown(f"{chance_text(check)} reach" if check.role == TARGET else chance_text(check), entry),),
+        (Run(f"{check.source} "), Run(check.mark, Tone.TAG)),
+    )
 
 
 def _fewer_tumours(plan: PlanProposal, keys: Sequence[str], planned: dict[str, str]) -> tuple[list[str], int]:
@@ -223,6 +240,7 @@ def _fewer_tumours(plan: PlanProposal, keys: Sequence[str], planned: dict[str, s
 def _to_weigh(plan: PlanProposal, findings: Sequence[Finding]) -> tuple[Block, ...]:
     """Critical findings in full, warnings by their first clause, each with a box to tick; notes are counted."""
     grave = [finding for finding in findings if finding.severity is not Severity.NOTE]
+    labels = {structure.key: structure.label for structure in plan.structures}
     notes = len(findings) - len(grave)
     more = [_count(notes, "note")] if notes else []
     more += [_count(len(plan.faults), "fault") + " met while reading the study"] if plan.faults else []
@@ -232,13 +250,20 @@ def _to_weigh(plan: PlanProposal, findings: Sequence[Finding]) -> tuple[Block, .
     rows = tuple(
         (
             (TickBox(),),
-            words(finding.severity.value, Tone.STRONG if finding.severity is Severity.CRITICAL else Tone.PLAIN),
-            words(finding.message if finding.severity is Severity.CRITICAL else finding.message.partition(" · ")[0]),
+            words("▲ CRITICAL", Tone.SEVERE) if finding.severity is Severity.CRITICAL else words(finding.severity.value),
+            _in_short(finding, labels),
         )
         for finding in grave
     )
-    columns = (Column((), 0.3), Column((), 0.95), Column((), 9.0))
+    columns = (Column((), 0.3), Column((), 1.15), Column((), 8.8))
     return Table(columns, rows, dense=True), Paragraph(words(f"Tick what was weighed. {rest}", Tone.SOFT), small=True)
+
+
+def _in_short(finding: Finding, labels: dict[str, str]) -> Words:
+    """A critical finding whole and strong, any other by its first clause; structures by their names."""
+    if finding.severity is Severity.CRITICAL:
+        return words(told(finding.message, labels), Tone.STRONG)
+    return words(told(finding.message.partition(" · ")[0], labels))
 
 
 def _count(number: int, word: str) -> str:

@@ -31,7 +31,7 @@ from opensirt.reports.document import (
     Words,
 )
 from opensirt.reports.explanations import BAND_FORMULA, Explanations
-from opensirt.reports.numbers import budget, instant_text, signed_percent, source_words
+from opensirt.reports.numbers import budget, instant_text, key_words, signed_percent, source_words
 from opensirt.reports.pictures import CONTOUR_LEGEND, PlanPictures, dvh_chart, slices_png
 from opensirt.reports.plan_decision import words
 from opensirt.reports.plan_tables import tables_named
@@ -160,7 +160,7 @@ def _comparison(plan: PlanProposal, labels: dict[str, str], why: Explanations) -
 
 def _structure_words(key: str, labels: dict[str, str]) -> str:
     kind, _, label = key.partition(".")
-    return labels.get(key, f"perfused volume, {label}" if kind == "territory" else key)
+    return labels.get(key, f"perfused volume, {label}" if kind == "territory" else key_words(key))
 
 
 def _dose_cell(row: ComparisonRow | None, why: Explanations) -> Words:
