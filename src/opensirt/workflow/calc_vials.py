@@ -215,11 +215,11 @@ def _order(values: Values) -> Outcome:
         ]
     for vial in made.vials:
         held = propagate(
-            lambda half, vial=vial: vial.size_gbq * 2.0 ** (-hours_between(vial.calibrated_at, made.treatment_at) / half),
+            lambda half, vial=vial: vial.size_gbq * 2.0 ** (-hours_between(vial.calibrated_at, vial.used_at) / half),
             half=half_life,
         )
         numbers.append(
-            method.number(f"vial{vial.number}.at_treatment_gbq", f"content of vial {vial.number} at treatment", held, "GBq")
+            method.number(f"vial{vial.number}.at_treatment_gbq", f"content of vial {vial.number} at its injection", held, "GBq")
         )
         numbers.append(method.number(f"vial{vial.number}.size_gbq", "activity at calibration", Measured(vial.size_gbq), "GBq"))
     return Outcome(tuple(numbers), _order_facts(made), (*planned.findings, *made.findings))

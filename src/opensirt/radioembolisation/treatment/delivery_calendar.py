@@ -153,7 +153,7 @@ class DeliveryCalendar:
                 f"the order of {self.day(placed_at).isoformat()} comes after the last day for it, {last.isoformat()} · "
                 "vials may not arrive in time · ask the supplier, or move the treatment"
             )
-            found.append(Finding("order.after_cut_off", Severity.CRITICAL, message, source=f"delivery calendar of {self.site}"))
+            found.append(Finding("order.after_cut_off", Severity.WARNING, message, source=f"delivery calendar of {self.site}"))
         return tuple(found)
 
 

@@ -63,6 +63,21 @@ def off_the_shelf(product: Product, at: datetime) -> InvalidValue:
     )
 
 
+def too_far_apart(product: Product, first: datetime, last: datetime) -> InvalidValue:
+    """Injections that draw from the same vials, but not within the time in which these may be used."""
+    supply = product.vials
+    why = (
+        f"vials come at most {max(supply.days_before_calibration)} days before calibration and may be used for {supply.shelf_life_days.value:g} days after it"
+        if isinstance(supply, DrawnVials)
+        else "no source states a shelf life: a dose is made for one day"
+    )
+    return InvalidValue(
+        f"injections at {first.isoformat()} and {last.isoformat()} share vials of {product.name}, {hours_between(first, last):.1f} h apart",
+        why,
+        "check the instants, or order for each session apart",
+    )
+
+
 def too_large(product: Product, territory: str, best: Combination, needed_gbq: float) -> Finding:
     """The smallest vial on the shelf is far too large: when it would fit."""
     vial = best.vials[0]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from opensirt.radioembolisation.treatment.combinations import Combination, OrderRules
 from opensirt.vocabulary.findings import Finding
 from opensirt.vocabulary.products import Product
+from opensirt.vocabulary.units import BQ_PER_GBQ
 
 ORDERS_VERSION = "1"
 
@@ -24,16 +26,18 @@ class OrderedVial:
         Activity at calibration (Ho-166: at the instant for which the dose is ordered), GBq.
     calibrated_at : datetime
         That instant.
+    used_at : datetime
+        Instant of the first injection from it: its instant of treatment.
     at_treatment_gbq, early_gbq, late_gbq : float
-        What it holds at the treatment, and the window of the rules before and after it, GBq, if nothing is drawn.
+        What it holds at ``used_at``, and the window of the rules before and after it, GBq, if nothing is drawn.
     remaining_gbq : float
-        What stays in it after all draws, at the treatment, GBq.
+        What stays in it after all draws, at ``used_at``, GBq.
     usable_from : datetime
         First instant of use.
     usable_until : datetime or None
         Last instant of use; ``None`` where no source states a shelf life.
     days_after_calibration : float
-        Age at the treatment, d; negative for a vial used before its calibration.
+        Age at ``used_at``, d; negative for a vial used before its calibration.
     number_of_spheres : float
         In the vial.
     sphere_number_range : tuple of float
@@ -45,6 +49,7 @@ class OrderedVial:
     number: int
     size_gbq: float
     calibrated_at: datetime
+    used_at: datetime
     at_treatment_gbq: float
     early_gbq: float
     late_gbq: float
@@ -141,3 +146,13 @@ class VialOrder:
     def delivered_gbq(self) -> dict[str, float]:
         """Activity that reaches the patient, by territory, GBq."""
         return {injection.territory: injection.delivered_gbq for injection in self.injections}
+
+    @property
+    def bq_per_sphere_at_treatment(self) -> dict[str, float]:
+        """Activity per sphere at the instant of injection, by territory, Bq: mean over its draws, weighted by their activity."""
+        found = {}
+        for injection in self.injections:
+            mine = [draw for draw in self.draws if draw.territory == injection.territory]
+            weighted = math.fsum(draw.drawn_gbq * (draw.drawn_gbq * BQ_PER_GBQ / draw.number_of_spheres) for draw in mine)
+            found[injection.territory] = weighted / math.fsum(draw.drawn_gbq for draw in mine)
+        return found

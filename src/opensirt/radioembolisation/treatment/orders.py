@@ -68,8 +68,8 @@ def order(
     Raises
     ------
     InvalidValue
-        For no injection, an activity of 0 or less, a residual of 1 or more, an instant without time zone or off the shelf, and an activity
-        that no vials hold.
+        For no injection, an activity of 0 or less, a residual of 1 or more, an instant without time zone or outside the usable period of
+        every vial, injections too far apart for the vials that they share, and an activity that no vials hold.
     """
     require_time_zone(treatment_at, "the treatment instant")
     if not injections:
@@ -108,6 +108,11 @@ class _Session:
     residual: float
     residual_stated: bool
 
+    @property
+    def first(self) -> datetime:
+        """Instant of the first injection."""
+        return min(self.at.values(), key=lambda at: at.timestamp())
+
     def factor(self, calibrated_at: datetime, at: datetime) -> float:
         """Share of an activity that is left from calibration to an instant."""
         return self.product.nuclide.decay_factor(hours_between(calibrated_at, at))
@@ -118,7 +123,7 @@ class _Session:
 
     def spheres(self, held_gbq: float, calibrated_at: datetime, at: datetime) -> float:
         """Spheres that carry an activity at an instant: activity per sphere is known at calibration, for Ho-166 at treatment."""
-        reference = self.treatment_at if isinstance(self.product.vials, MadeToOrder) else calibrated_at
+        reference = self.first if isinstance(self.product.vials, MadeToOrder) else calibrated_at
         return held_gbq * BQ_PER_GBQ / (self.product.bq_per_sphere.value * self.factor(reference, at))
 
 
@@ -149,20 +154,21 @@ def _whole(session: _Session) -> VialOrder:
 
 def _drawn(session: _Session, supply: DrawnVials | MadeToOrder) -> VialOrder:
     """Vials from which injections draw: as many as hold all of them, calibrated alike."""
+    _require_shared(session, supply)
     calibrations, findings = _calibrations(session, supply)
     options = []
     for calibrated_at in calibrations:
         total = math.fsum(session.at_calibration(territory, calibrated_at) for territory in session.planned)
         size, number = _sizes(session, supply, total, calibrated_at)
         preference = {
-            Spheres.USUAL: abs(hours_between(session.treatment_at, calibrated_at)),
+            Spheres.USUAL: abs(hours_between(session.first, calibrated_at)),
             Spheres.FEWEST: total,
             Spheres.MOST: -total,
         }[session.rules.spheres]
         options.append((number, preference, calibrated_at, size, total))
     number, _, calibrated_at, size, total = min(options, key=lambda option: option[:2])
     if number > session.rules.largest_number_of_vials * len(session.planned):
-        raise notes.cannot_draw(session.product, number, size * session.factor(calibrated_at, session.treatment_at))
+        raise notes.cannot_draw(session.product, number, size * session.factor(calibrated_at, session.first))
     draws = _draws(session, calibrated_at, size, number)
     vials = [_vial(session, n, size, calibrated_at, draws) for n in range(1, number + 1)]
     if isinstance(supply, DrawnVials):
@@ -192,7 +198,7 @@ def _on_weekly_clock(session: _Session, at: datetime) -> tuple[datetime, ...]:
 def _calibrations(session: _Session, supply: DrawnVials | MadeToOrder) -> tuple[tuple[datetime, ...], tuple[Finding, ...]]:
     """Calibrations on offer for vials that are drawn from or made to order, every injection within their time of use."""
     fixed = session.rules.calibrated_at
-    first = min(session.at.values(), key=lambda at: at.timestamp())
+    first = session.first
     if fixed is not None:
         for at in session.at.values():
             require_on_shelf(session.product, fixed, at)
@@ -209,6 +215,18 @@ def _calibrations(session: _Session, supply: DrawnVials | MadeToOrder) -> tuple[
     if not usable:
         raise notes.off_the_shelf(session.product, first)
     return _delivered(session, usable, first)
+
+
+def _require_shared(session: _Session, supply: DrawnVials | MadeToOrder) -> None:
+    """Refuse injections that no one vial can serve: further apart than it may be used, for doses without a shelf life on another day."""
+    first, last = session.first, max(session.at.values(), key=lambda at: at.timestamp())
+    if isinstance(supply, MadeToOrder):
+        apart = session.calendar.day(first) != session.calendar.day(last)
+    else:
+        days = max(supply.days_before_calibration) + 1 + supply.shelf_life_days.value
+        apart = hours_between(first, last) > days * HOURS_PER_DAY
+    if apart:
+        raise notes.too_far_apart(session.product, first, last)
 
 
 def _is_on_shelf(product: Product, calibrated_at: datetime, at: datetime) -> bool:
@@ -235,7 +253,7 @@ def _sizes(session: _Session, supply: DrawnVials | MadeToOrder, total_gbq: float
     """Size of one vial at calibration, GBq, and how many hold the total."""
     if isinstance(supply, DrawnVials):
         return supply.size_gbq.value, max(1, math.ceil(total_gbq / supply.size_gbq.value - _ROUNDING))
-    at_treatment = total_gbq * session.factor(calibrated_at, session.treatment_at)
+    at_treatment = total_gbq * session.factor(calibrated_at, session.first)
     number = max(1, math.ceil(at_treatment / supply.activity_range_gbq[1] - _ROUNDING))
     return total_gbq / number, number
 
@@ -260,14 +278,13 @@ def _draws(session: _Session, calibrated_at: datetime, size_gbq: float, number: 
 
 def _vial(session: _Session, number: int, size_gbq: float, calibrated_at: datetime, draws: Sequence[Draw]) -> OrderedVial:
     product, supply, window_h = session.product, session.product.vials, session.rules.window_h
+    mine = [draw for draw in draws if draw.vial_number == number]
+    used_at = min((draw.at for draw in mine), key=lambda at: at.timestamp())
     held = {
-        hours: vial_activity_gbq(product, size_gbq, calibrated_at, later(session.treatment_at, hours))
-        for hours in (-window_h, 0.0, window_h)
+        hours: vial_activity_gbq(product, size_gbq, calibrated_at, later(used_at, hours)) for hours in (-window_h, 0.0, window_h)
     }
-    taken = math.fsum(
-        draw.drawn_gbq * session.factor(draw.at, session.treatment_at) for draw in draws if draw.vial_number == number
-    )
-    spheres = session.spheres(held[0.0], calibrated_at, session.treatment_at)
+    taken = math.fsum(draw.drawn_gbq * session.factor(draw.at, used_at) for draw in mine)
+    spheres = session.spheres(held[0.0], calibrated_at, used_at)
     least_bq, most_bq = product.bq_per_sphere_range
     few, many = (spheres * product.bq_per_sphere.value / bq for bq in (most_bq, least_bq))
     made = isinstance(supply, MadeToOrder)
@@ -275,13 +292,14 @@ def _vial(session: _Session, number: int, size_gbq: float, calibrated_at: dateti
         number=number,
         size_gbq=size_gbq,
         calibrated_at=calibrated_at,
+        used_at=used_at,
         at_treatment_gbq=held[0.0],
         early_gbq=held[-window_h],
         late_gbq=held[window_h],
         remaining_gbq=held[0.0] - taken,
         usable_from=usable_from(product, calibrated_at),
         usable_until=None if made else expiry(product, calibrated_at),
-        days_after_calibration=hours_between(calibrated_at, session.treatment_at) / HOURS_PER_DAY,
+        days_after_calibration=hours_between(calibrated_at, used_at) / HOURS_PER_DAY,
         number_of_spheres=spheres,
         sphere_number_range=(few, many),
         sphere_mass_range_mg=(few / supply.spheres_per_mg.value, many / supply.spheres_per_mg.value)
@@ -306,14 +324,25 @@ def _finish(
         tuple(vials),
         tuple(draws),
         tuple(injections),
-        session.calendar.order_by(session.product, session.treatment_at),
+        session.calendar.order_by(session.product, session.first),
         (
-            *session.calendar.findings(session.product, session.treatment_at, session.rules.placed_at),
+            *_of_calendar(session),
             *findings,
             *(finding for injection in injections for finding in notes.of_injection(injection)),
             *notes.of_made_to_order(session.product, vials),
             *notes.unverified(session.product, residual_stated=session.residual_stated),
         ),
+    )
+
+
+def _of_calendar(session: _Session) -> tuple[Finding, ...]:
+    """What the calendar says to each day of injection; the cut-off belongs to the first of them."""
+    days = {session.calendar.day(at): at for at in sorted(session.at.values(), key=lambda at: -at.timestamp())}
+    product, calendar, first = session.product, session.calendar, session.calendar.day(session.first)
+    return tuple(
+        finding
+        for day in sorted(days)
+        for finding in calendar.findings(product, days[day], session.rules.placed_at if day == first else None)
     )
 
 

@@ -20,9 +20,7 @@ from opensirt.vocabulary.products import WholeVials
 from opensirt.vocabulary.units import PERCENT
 
 SCHEDULE_VERSION = "1"
-FORMULA = (
-    "A(d) = A(0) · 2^(−d/T½);  d₁ = T½ · ln(r/(1 + ε)) / ln 2,  d₂ = T½ · ln(r/(1 − ε)) / ln 2,  r = delivered/planned at the planned instant"
-)
+FORMULA = "A(d) = A(0) · 2^(−d/T½);  d₁ = T½ · ln(r/(1 + ε)) / ln 2,  d₂ = T½ · ln(r/(1 − ε)) / ln 2,  r = delivered/planned at the planned instant"
 DELAYS_H = tuple(float(hours) for hours in range(-24, 49))
 """Every hour from a day before to two days after."""
 TOLERANCE_FRACTION = 0.1
@@ -159,7 +157,10 @@ def _stock_ratio(order: VialOrder) -> float:
         injection.needed_gbq / nuclide.decay_factor(hours_between(order.treatment_at, injection.at))
         for injection in order.injections
     )
-    return math.fsum(vial.at_treatment_gbq for vial in order.vials) / needed
+    held = math.fsum(
+        vial.at_treatment_gbq / nuclide.decay_factor(hours_between(order.treatment_at, vial.used_at)) for vial in order.vials
+    )
+    return held / needed
 
 
 def _on_shelf(order: VialOrder, delay_h: float) -> bool:
@@ -205,7 +206,7 @@ def _findings(
     within = f"within {PERCENT * tolerance_fraction:g} %"
     if earliest is None or latest is None:
         message = (
-            f"no instant delivers every injection {within} of its plan from these vials · they err to both sides, or the time is off the shelf · "
+            f"no instant delivers every injection {within} of its plan from these vials · they err to both sides, or the time is outside the usable period · "
             "choose other vials"
         )
         return (Finding("schedule.no_instant", Severity.CRITICAL, message),)
