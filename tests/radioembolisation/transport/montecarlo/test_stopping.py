@@ -11,6 +11,7 @@ from opensirt.radioembolisation.transport.montecarlo.stopping import (
     density_effect,
     moller_above,
     radiative_stopping,
+    skewness_below,
     straggling_below,
 )
 
@@ -66,4 +67,7 @@ def test_collisions_above_a_cut_are_integrals_of_the_moller_cross_section(energy
     assert loss[0] == pytest.approx(np.trapezoid((density * w)[above], w[above]), rel=1e-3)
     assert straggling_below(np.array([energy_mev]), cut)[0] == pytest.approx(
         np.trapezoid((density * w**2)[below], w[below]), rel=1e-3
+    )
+    assert skewness_below(np.array([energy_mev]), cut)[0] == pytest.approx(
+        np.trapezoid((density * w**3)[below], w[below]), rel=1e-3
     )
