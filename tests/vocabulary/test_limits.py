@@ -198,6 +198,26 @@ def test_without_a_setting_the_strictest_stands_and_is_said(product, strictest):
         assert "limits.setting_not_stated" in codes(found)
 
 
+@pytest.mark.parametrize(("product", "gy"), [("glass", 90.0), ("resin", 40.0), ("ho166", 60.0)])
+def test_without_a_setting_facts_choose_as_if_the_strictest_extent_had_been_stated(product, gy):
+    good = PatientReserve(0.7, pretreated=False, good_function=True)
+    earlier = EarlierTreatments((EarlierSession("first", lung_gy=1.0),))
+    for reserve in (good, NOTHING_STATED, WORST):
+        unsaid, said = (
+            rules_for(product, "HCC", setting, reserve=reserve, earlier=EarlierTreatments()) for setting in ("", "bilobar")
+        )
+        assert unsaid.rules == said.rules
+    found = rules_for(product, "HCC", "", reserve=good, earlier=EarlierTreatments())
+    assert found.permitted_gy(LIVER) == gy
+    told = next(f.message for f in found.findings if f.code == "limits.setting_not_stated")
+    assert "'bilobar'" in told and f"{gy:g} Gy" in told and "limits.reserve_low" not in codes(found)
+    if product != "ho166":  # its table asks for a good function alone
+        kept_down = rules_for(product, "HCC", "", reserve=good, earlier=earlier)
+        assert kept_down.permitted_gy(LIVER) < gy
+        assert any("treated before" in f.message for f in kept_down.findings if f.code == "limits.reserve_low")
+        assert all("above 1.1" not in rule.name and "pretreated" not in rule.name for rule in kept_down.rules)
+
+
 @pytest.mark.parametrize(
     ("product", "setting", "reserve", "gy", "code"),
     [
@@ -295,6 +315,8 @@ def test_nothing_stated_is_the_strictest_where_the_setting_states_nothing(produc
     silent = rules_for(product, indication, setting)
     if setting not in ("bilirubin-low", "bilobar-good-function"):
         assert doses(silent, Role.LIMIT) == doses(rules_for(product, indication, setting, reserve=WORST), Role.LIMIT)
+    if setting in ("bilirubin-high", "bilobar-pretreated"):  # their names state a poor reserve
+        return
     unsaid = rules_for(product, indication, "", reserve=BEST).permitted_gy(LIVER)
     assert unsaid <= rules_for(product, indication, setting, reserve=BEST).permitted_gy(LIVER)
 

@@ -144,3 +144,13 @@ def test_nobody_changes_a_limit_without_dose_reason_and_name(gy, reason, by):
         LimitChange(LOW, gy, reason, by, DAY)
     with pytest.raises(InvalidValue):
         LimitAddition("x", "x", Role.LIMIT, LIVER, gy, reason, by, DAY)
+
+
+@pytest.mark.parametrize(
+    ("gy", "says"),
+    [(45.0, "stricter than the published value"), (50.0, "it is the published value"), (55.0, "no longer kept")],
+)
+def test_a_replaced_limit_says_truly_what_becomes_of_the_published_one(gy, says):
+    site = SiteLimits("Exampleton", (change("glass.normal_liver.bilirubin_high", gy),))
+    found = rules_with(rules_for("glass", "HCC", "bilirubin-high"), site)
+    assert says in next(f.message for f in found.findings if f.code == "limits.replaced_by_site")

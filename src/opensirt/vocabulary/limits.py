@@ -76,7 +76,7 @@ LUNG_CUMULATIVE_GY = LUNG_CUMULATIVE.value_gy
 SETTINGS: dict[str, tuple[str, ...]] = {
     product: tuple(setting.name for setting in settings) for product, settings in limit_set().settings.items()
 }
-"""Settings by product; the first is the strictest, and stands where nobody states another."""
+"""Settings by product; the first is the strictest extent, assumed where nobody states another; facts choose within it."""
 TARGETS: dict[tuple[str, str], DoseRule] = {
     (entry.product, indication): _rule(entry, entry.value_gy)
     for entry in limit_set().entries
@@ -120,7 +120,7 @@ def rules_for(
     indication : str
         One of :data:`INDICATIONS`.
     setting : str
-        One of ``SETTINGS[product]``; the strictest where empty.
+        One of ``SETTINGS[product]``; the strictest extent where empty.
     reserve : PatientReserve
         Facts about the liver; what is not stated leads to the strictest limit, with a finding.
     earlier : EarlierTreatments, optional
@@ -138,7 +138,7 @@ def rules_for(
     known = _setting(product, indication, setting)
     if earlier is not None and earlier.sessions:
         reserve = replace(reserve, pretreated=True)
-    findings = list(_setting_findings(product, setting, known))
+    findings: list[Finding] = []
     applying = [entry for entry in limit_set().entries if entry.applies(product, indication, known.name)]
     valued = [entry for entry in applying if entry.value_gy is not None]
     rules: list[DoseRule] = []
@@ -148,6 +148,7 @@ def rules_for(
             rules.append(_rule(chosen.entry, chosen.entry.value_gy))
             findings += _analogies(chosen.entry, indication, known.name)
         findings += _reserve_findings(chosen, known.states)
+    findings = [*_setting_findings(product, setting, known, rules), *findings]
     shown = tuple(_rule(entry, entry.value_gy) for entry in valued if not entry.enforced and entry.value_gy is not None)
     absent = tuple(_absent(entry) for entry in applying if entry.value_gy is None)
     findings += _absent_findings(product, indication, known.name, rules, absent)
@@ -178,12 +179,14 @@ def _absent(entry: LimitEntry) -> AbsentRule:
     return AbsentRule(entry.key, entry.name, entry.role, entry.volume, entry.why or Why.NOT_FOUND, entry.reason, entry.source)
 
 
-def _setting_findings(product: str, stated: str, known: Setting) -> tuple[Finding, ...]:
+def _setting_findings(product: str, stated: str, known: Setting, rules: Sequence[DoseRule]) -> tuple[Finding, ...]:
     if stated:
         return ()
+    limits = [rule for rule in rules if rule.role is Role.LIMIT and rule.volume is StructureKind.NORMAL_LIVER]
+    values = ", ".join(f"{rule.value_gy:g} Gy on {rule.name}" for rule in limits) or "no limit on the normal liver"
     message = (
-        f"no setting was stated; the strictest limit of {product}, {known.name!r}, stands · "
-        "state the setting that holds for this patient"
+        f"no setting was stated; the strictest extent of {product}, {known.name!r}, is assumed · within it the stated facts choose: "
+        f"{values} · state the setting that holds for this patient"
     )
     return (Finding("limits.setting_not_stated", Severity.WARNING, message),)
 
@@ -277,7 +280,7 @@ def rules_with(rules: RuleSet, site: SiteLimits) -> RuleSet:
         change = site.change(rule.key) if rule.key else None
         if change is None:
             return rule
-        findings.append(_replaced(rule.role, rule.name, f"{rule.value_gy:g} Gy", change, site.site, rule.source))
+        findings.append(_replaced(rule.role, rule.name, rule.value_gy, change, site.site, rule.source))
         return replace(
             rule, value_gy=change.value_gy, source=_answers(change, site.site), mark=Mark.ASSUMED, indication="", aim_gy=None
         )
@@ -290,7 +293,7 @@ def rules_with(rules: RuleSet, site: SiteLimits) -> RuleSet:
         if change is None:
             absent.append(each)
             continue
-        findings.append(_replaced(each.role, each.name, f"none ({each.reason})", change, site.site, each.source))
+        findings.append(_replaced(each.role, f"{each.name} ({each.reason})", None, change, site.site, each.source))
         answer = DoseRule(
             each.name, each.role, each.volume, change.value_gy, _answers(change, site.site), Mark.ASSUMED, key=each.key
         )
@@ -322,11 +325,19 @@ def _answers(change: LimitChange, site: str) -> str:
     return f"{f'{change.basis.value} {site}'.strip()}: {change.by}, {change.on.isoformat()}: {change.reason}"
 
 
-def _replaced(role: Role, name: str, published: str, change: LimitChange, site: str, source: str) -> Finding:
-    message = (
-        f"{role.value} on {name}: {change.value_gy:g} Gy stands in place of {published} · {_answers(change, site)} · "
-        "the published value is no longer kept"
-    )
+def _replaced(role: Role, name: str, published_gy: float | None, change: LimitChange, site: str, source: str) -> Finding:
+    if published_gy is None:
+        instead, then = "none", "no value is published here; this one is not a published one"
+    else:
+        instead = f"{published_gy:g} Gy"
+        looser = change.value_gy > published_gy if role is Role.LIMIT else change.value_gy < published_gy
+        if change.value_gy == published_gy:
+            then = "it is the published value"
+        else:
+            then = (
+                "the published value is no longer kept" if looser else "it is stricter than the published value, which is kept too"
+            )
+    message = f"{role.value} on {name}: {change.value_gy:g} Gy stands in place of {instead} · {_answers(change, site)} · {then}"
     return Finding(f"limits.replaced_by_{change.basis.value}", Severity.WARNING, message, change.key, source)
 
 
