@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from opensirt.radioembolisation.treatment.combinations import OrderRules
 from opensirt.radioembolisation.treatment.delivery_calendar import DeliveryCalendar, ProductDelivery
 from opensirt.radioembolisation.treatment.order_tables import order_tables, schedule_table
 from opensirt.radioembolisation.treatment.orders import order
@@ -49,3 +50,30 @@ def test_the_schedule(product, gbq):
 def test_a_schedule_of_odd_steps_is_shown_as_it_is():
     made = order(RESIN, {"right": 1.6}, AT, CALENDAR)
     assert len(schedule_table(made, schedule(made, delays_h=(0.25, 0.5))).rows) == 2
+
+
+def test_a_verdict_names_the_structure_above_its_limit():
+    """52 Gy at the planned instant against 50: 52 · 2^(−d/64.1) is 50 after 64.1 · log₂ 1.04 = 3.63 h, 13:37."""
+    made = order(RESIN, {"right": 1.6}, AT, CALENDAR)
+    per_gbq = {"normal_liver": {"right": 52.0 / 1.6}, "territory.right": {"right": 50.0}}
+    table = schedule_table(made, schedule(made, per_gbq), {"normal_liver": 50.0, "lungs": 25.0})
+    verdicts = {row[0]: row[-1] for row in texts(table)}
+    assert verdicts["+0"] == verdicts["+3"] == "within, above limit of normal_liver"
+    assert verdicts["+4"] == "within"
+    assert verdicts["+48"] == "outside usable period"
+    assert "normal_liver is above its limit of 50 Gy until Wed 04 Nov 2026 13:37" in table.note
+    assert "no dose of lungs" in table.note
+    assert "territory.right, Gy" in table.columns
+    assert schedule_table(made, schedule(made, per_gbq)).rows[0][-1].text == "outside"
+
+
+def test_holmium_before_its_day_has_no_draw():
+    """A day earlier the dose would hold 2^(24/26.8) = 1.86 of the plan, but it is not there yet."""
+    made = order(HOLMIUM, {"right": 6.0}, AT, CALENDAR)
+    first = texts(schedule_table(made, schedule(made)))[0]
+    assert (first[0], first[-2], first[-1]) == ("-24", "–", "outside usable period")
+
+
+def test_an_order_day_that_has_passed():
+    made = order(GLASS, {"right": 2.4}, AT, CALENDAR, rules=OrderRules(placed_at=datetime(2026, 11, 2, 9, tzinfo=AT.tzinfo)))
+    assert "Order by 2026-10-28 (this day has passed)." in order_tables(made)[0].note

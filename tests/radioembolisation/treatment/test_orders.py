@@ -133,7 +133,8 @@ def test_several_injections_each_get_vials_of_their_own():
 def test_injections_a_month_apart_each_see_their_own_vial():
     """Right on Wed 4 Nov 10:00 UTC; left on Fri 4 Dec 11:00 UTC: Sunday 29 Nov 12:00 EST = 17:00 UTC (114 h), 22 Nov (282 h)."""
     left = datetime(2026, 12, 4, 11, tzinfo=UTC)
-    made = order(GLASS, {"right": 2.4, "left": 1.2}, AT, CALENDAR, residual_fraction=0.0, instants={"left": left})
+    rules = OrderRules(largest_number_of_vials=1)
+    made = order(GLASS, {"right": 2.4, "left": 1.2}, AT, CALENDAR, residual_fraction=0.0, rules=rules, instants={"left": left})
     (vial,) = [v for v in made.vials if v.used_at == left]
     (draw,) = [d for d in made.draws if d.territory == "left"]
     hours = hours_between(vial.calibrated_at, left)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from opensirt.radioembolisation.treatment.order_values import OrderedVial, VialOrder
 from opensirt.radioembolisation.treatment.proposal import Cell, PlanTable
 from opensirt.radioembolisation.treatment.schedule import DelayRow, Schedule
+from opensirt.radioembolisation.treatment.vials import later
 from opensirt.vocabulary.products import MadeToOrder, WholeVials
 from opensirt.vocabulary.units import PERCENT
 
@@ -25,7 +28,8 @@ def order_tables(order: VialOrder) -> tuple[PlanTable, ...]:
         else "each injection draws its part; the rest stays in the vial"
     )
     device = order.product.device
-    by = "" if order.order_by is None else f" Order by {order.order_by.isoformat()}."
+    late = any(finding.code == "order.after_cut_off" for finding in order.findings)
+    by = "" if order.order_by is None else f" Order by {order.order_by.isoformat()}{' (this day has passed)' if late else ''}."
     vials = PlanTable(
         "order",
         f"Vials to order: {order.product.name}",
@@ -80,8 +84,19 @@ def order_tables(order: VialOrder) -> tuple[PlanTable, ...]:
     return vials, injections
 
 
-def schedule_table(order: VialOrder, schedule: Schedule) -> PlanTable:
-    """What a delay costs, key ``"schedule"``: the rows near the plan hourly, further ones in larger steps."""
+def schedule_table(order: VialOrder, schedule: Schedule, limits_gy: Mapping[str, float] | None = None) -> PlanTable:
+    """What a delay costs, key ``"schedule"``: the rows near the plan hourly, further ones in larger steps.
+
+    Parameters
+    ----------
+    order : VialOrder
+        The vials.
+    schedule : Schedule
+        Its delays.
+    limits_gy : mapping of str to float, optional
+        Lowest upper limit of a structure's dose, Gy, by the structure's key in the schedule; a verdict names structures above theirs.
+    """
+    limits = limits_gy or {}
     rows = [row for row in schedule.rows if row.delay_h in _SHOWN_H] or list(schedule.rows)
     structures = sorted({key for row in rows for key in row.doses_gy})
     territories = [injection.territory for injection in order.injections]
@@ -92,7 +107,7 @@ def schedule_table(order: VialOrder, schedule: Schedule) -> PlanTable:
         "vials, GBq",
         *(f"{territory or 'injection'}, GBq (of plan)" for territory in territories),
         *(f"{structure}, Gy" for structure in structures),
-        *(("drawn anew, of plan",) if drawn else ()),
+        *(("vials hold, of what the plan needs then",) if drawn else ()),
         "verdict",
     )
 
@@ -103,8 +118,8 @@ def schedule_table(order: VialOrder, schedule: Schedule) -> PlanTable:
             " + ".join(f"{gbq:.3f}" for gbq in row.vials_gbq),
             *(f"{row.delivered_gbq[t]:.3f} ({row.percent_of_plan[t]:.1f} %)" for t in territories),
             *(f"{row.doses_gy[key]:.1f}" for key in structures),
-            *((f"up to {row.redrawn_percent:.1f} %",) if drawn else ()),
-            "off the shelf" if not row.on_shelf else "within" if row.within_tolerance else "outside",
+            *((f"{row.redrawn_percent:.1f} %" if row.on_shelf else "–",) if drawn else ()),
+            _verdict(row, limits),
         )
 
     within = f"± {PERCENT * schedule.tolerance_fraction:g} % of the plan"
@@ -116,9 +131,31 @@ def schedule_table(order: VialOrder, schedule: Schedule) -> PlanTable:
     anew = (
         ""
         if schedule.latest_redrawn is None
-        else f" Drawn anew, the vials meet the plan until {_instant(schedule.latest_redrawn, order.treatment_at)}."
+        else " Where the vials hold more than 100 % of what the plan needs at that instant, a smaller or larger part is drawn so that the planned "
+        f"activity is given and no more. Drawn anew, the vials meet the plan until {_instant(schedule.latest_redrawn, order.treatment_at)}."
     )
-    return PlanTable("schedule", "What a delay costs", columns, tuple(cells(row) for row in rows), span + anew)
+    note = span + anew + _above(order, rows[0], limits)
+    return PlanTable("schedule", "What a delay costs", columns, tuple(cells(row) for row in rows), note)
+
+
+def _verdict(row: DelayRow, limits_gy: Mapping[str, float]) -> str:
+    base = "outside usable period" if not row.on_shelf else "within" if row.within_tolerance else "outside"
+    over = sorted(key for key, limit in limits_gy.items() if row.doses_gy.get(key, 0.0) > limit)
+    return f"{base}, above limit of {', '.join(over)}" if over else base
+
+
+def _above(order: VialOrder, row: DelayRow, limits_gy: Mapping[str, float]) -> str:
+    """Until when each structure with a limit would be above it, and limits that no dose of the schedule meets."""
+    half_life_h = order.product.nuclide.half_life_h.value
+    parts = []
+    for key, limit in sorted(limits_gy.items()):
+        dose = row.doses_gy.get(key)
+        if dose is None:
+            parts.append(f" The schedule has no dose of {key} to hold against its limit of {limit:g} Gy.")
+        elif dose > 0.0 and limit > 0.0:
+            until = later(order.treatment_at, row.delay_h + half_life_h * math.log2(dose / limit))
+            parts.append(f" {key} is above its limit of {limit:g} Gy until {_instant(until, order.treatment_at)}.")
+    return "".join(parts)
 
 
 def _vial_row(vial: OrderedVial, treatment_at: datetime) -> tuple[Cell, ...]:
