@@ -17,9 +17,10 @@ from opensirt.reports import document as d
 from opensirt.reports.numbers import told, value_text
 from opensirt.reports.plan_content import plan_document
 from opensirt.reports.plan_decision import AGAINST_PLAN, FROM_VIALS, MOST_TUMOURS, sorted_findings
+from opensirt.reports.plan_sections import CURVES_DRAWN
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.products import GLASS
-from opensirt.vocabulary.provenance import content_sha256
+from opensirt.vocabulary.provenance import Constant, Mark, content_sha256
 from reports.plans import CREATED, TABLE_KEYS, flat, inlines, said, shown, small_pictures, small_plan
 
 AMOUNT = re.compile(r"\d[\s\u00a0\u202f]*(?:(?:Gy|GBq|MBq|mL|g|kg|mm)\b|%)(?! interval)")
@@ -239,3 +240,47 @@ def test_structures_stand_by_their_names_and_minus_is_a_minus():
         told("normal_liver.right at -3.5 % of liver, tumour.T1, e.g. 2026-03-01", labels)
         == "normal liver, right at −3.5\u00a0% of liver, tumour T1, e.g. 2026-03-01"
     )
+
+
+def test_residual_and_activity_to_dispense_stand_beside_the_vials(plan):
+    """1.79 GBq to deliver and 10 % left behind are 1.99 GBq to dispense."""
+    residual = Constant("residual.x", 0.1, "1", "a median", 0.02, Mark.FOUND)
+    amount = replace(
+        number("dispensed.right", "Activity to dispense, right", 1.79 / 0.9, "GBq", residual=0.1), constants=(residual,)
+    )
+    tables = order_tables(order(GLASS, {"right": 2.4}, datetime(2026, 3, 11, 9, 0, tzinfo=UTC), CALENDAR))
+    text = _page(replace(plan, numbers=(*plan.numbers, amount), tables=tables))
+    assert "right 1.99\u202fGBq" in text and "residual R = 10\u00a0% [found]" in text
+
+
+def test_every_limit_has_an_entry_with_its_source(report, plan):
+    for place, check in enumerate(plan.limits):
+        entry = report.entry(f"level.{place}")
+        assert entry.value == f"{check.value_gy:g} Gy" and entry.sources == (check.source,)
+    marked = {one.entry for one in shown(report) if one.marked}
+    assert {f"level.{place}" for place in range(len(plan.limits))} <= marked
+
+
+def test_a_unit_in_the_head_is_not_repeated_in_the_cells(plan):
+    table = PlanTable(
+        "radiobiology",
+        "B",
+        ("structure", "BED, Gy", "BED"),
+        ((Cell("a"), Cell(number_key="extra.T1"), Cell(number_key="extra.T1")),),
+    )
+    report = plan_document(replace(plan, tables=(table,)), small_pictures())
+    cells = [one.text for one in shown(report) if one.entry == "extra.T1"]
+    assert cells == ["162", "162\u202fGy"]
+
+
+def test_the_entry_of_numbers_that_stand_as_text_holds_the_formula(report):
+    entries = {entry.method: entry.formula for entry in report.entries if entry.key.startswith("table.")}
+    assert "A_cal · 2^(−t / T½)" in entries["Title of order"] and "A_cal · 2^(−t / T½)" in entries["Title of schedule"]
+    assert "formulae stand in the methods" in entries["Title of of_a_later_release"]
+
+
+def test_few_curves_stand_in_the_histogram_of_first_rank():
+    report = plan_document(small_plan(tumours=15), small_pictures())
+    charts = [block.chart for block in report.blocks if isinstance(block, d.Chart)]
+    assert len(charts) == 1 and len(charts[0].series) == CURVES_DRAWN
+    assert {"normal liver", "lungs"} <= {series.label for series in charts[0].series}

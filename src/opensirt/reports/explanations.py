@@ -97,6 +97,10 @@ class Explanations:
         """What a number of the plan is called, its structure by its label."""
         return told(self._numbers[key].label, self._labels)
 
+    def unit(self, key: str) -> str:
+        """The unit of a number of the plan; empty where the plan has none of that key."""
+        return self._numbers[key].unit if key in self._numbers else ""
+
     def number(self, key: str) -> int:
         """The place of an entry in the appendix."""
         return self._entries[key].number
@@ -139,14 +143,14 @@ class Explanations:
         )
 
     def level(self, check: LimitCheck, place: int) -> str:
-        """The entry of a limit to which no structure of the case answers."""
+        """The entry of the level of a limit or target, as its source states it."""
         inputs = (Input(check.role, f"{check.value_gy:g}", "Gy", f"{check.source} [{check.mark}]"),)
         label = f"Level of the {check.role}: {check.name}"
         return self.add(
             Entry(
-                f"check.{place}",
+                f"level.{place}",
                 0,
-                f"x-check-{place}",
+                f"x-level-{place}",
                 label,
                 f"{check.value_gy:g} Gy",
                 "",

@@ -68,7 +68,7 @@ _CELL_PADDING = 6.0
 """Points left and right of a cell's text, together."""
 _KEPT_WHOLE = 12
 """Rows up to which a table is not torn apart."""
-_CHART, _SECOND_CHART = 262.0, 205.0
+_CHART, _SECOND_CHART = 262.0, 150.0
 """Heights of a chart of first and of second rank, points."""
 _SEVERITY = {"critical": ("CRITICAL", parts.SEVERE, 3.5), "warning": ("WARNING", "#8a5a00", 1.6), "note": ("NOTE", parts.SOFT, 0.6)}
 

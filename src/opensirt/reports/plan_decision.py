@@ -24,6 +24,7 @@ from opensirt.reports.explanations import NOTHING, TARGET, Explanations, chance_
 from opensirt.reports.numbers import instant_text, signed_percent, told
 from opensirt.reports.plan_tables import table_entry
 from opensirt.vocabulary.findings import Finding, Severity
+from opensirt.vocabulary.units import PERCENT
 
 SCOPE = "Research and audit software: it computes, explains and warns; a person decides and signs."
 ROLES = ("Dosimetry prepared by", "Dosimetry checked by (second person)", "Findings weighed, activity prescribed by")
@@ -106,7 +107,7 @@ def _binding_words(plan: PlanProposal, why: Explanations) -> Words:
     for n, (place, check) in enumerate(binding):
         text += [
             Run(f"{'; ' if n else ''}{check.name}, "),
-            Shown(f"{check.value_gy:g} Gy", why.chance(check, place), strong=True, marked=False),
+            Shown(f"{check.value_gy:g} Gy", why.level(check, place), strong=True),
         ]
     return (*text, Run(". At a limit that fixes them the chance of exceeding it is about one half by construction."))
 
@@ -160,8 +161,8 @@ def _ordered_words(plan: PlanProposal, territory: str, why: Explanations) -> Wor
                 entry = table_entry(table, place, why)
                 against_plan = Shown(told(row[against].text, {}), entry)
                 return (
-                    Shown(f"{row[from_vials].text} GBq", entry, strong=True, marked=False),
-                    Run("; "),
+                    Shown(f"{row[from_vials].text} GBq;", entry, strong=True, marked=False),
+                    Run(" "),
                     against_plan,
                     Run(" against plan"),
                 )
@@ -176,9 +177,28 @@ def _order_line(plan: PlanProposal, why: Explanations) -> tuple[Block, ...]:
             line: list[Inline] = [Run("Vials to order: ", Tone.STRONG)]
             for row in table.rows:
                 vial = f"{row[0].text}: {row[1].text} GBq of {told(row[2].text, {})}"
-                line += [Shown(vial, entry, marked=row is table.rows[-1]), Run("; " if row is not table.rows[-1] else ".")]
-            return (Paragraph(tuple(line), small=True),)
+                line += [
+                    Shown(f"{vial}{'' if row is table.rows[-1] else ';'}", entry, marked=row is table.rows[-1]),
+                    Run("." if row is table.rows[-1] else " "),
+                ]
+            return (Paragraph((*line, *_residual_words(plan, why)), small=True),)
     return ()
+
+
+def _residual_words(plan: PlanProposal, why: Explanations) -> Words:
+    """What to dispense, so that the residual may stay behind: the plan's own numbers and the residual that they hold."""
+    keys = {number.key for number in plan.numbers}
+    dispensed = [i.territory for i in plan.injections if f"dispensed.{i.territory}" in keys]
+    if not dispensed:
+        return ()
+    line: list[Inline] = [Run(" To dispense, the residual included: ")]
+    for place, territory in enumerate(dispensed):
+        line += [Run(f"{', ' if place else ''}{territory} "), why.shown(f"dispensed.{territory}", interval=False)]
+    residuals = {c for t in dispensed for c in plan.number(f"dispensed.{t}").constants if "residual" in c.key}
+    for constant in sorted(residuals, key=lambda constant: constant.key):
+        share = Shown(f"{PERCENT * constant.value:.2g}\u00a0%", f"dispensed.{dispensed[0]}", marked=False)
+        line += [Run("; residual R = "), share, Run(f" [{constant.mark.value}]", Tone.SOFT)]
+    return (*line, Run("."))
 
 
 def _doses(plan: PlanProposal, why: Explanations) -> Table:
@@ -218,7 +238,7 @@ def _check_words(check: LimitCheck, place: int, why: Explanations) -> tuple[Word
         )
         return level, (NOTHING,), words(check.source, Tone.SOFT)
     entry = why.chance(check, place)
-    level = (Run(f"{check.role}, {check.name}: "), Shown(f"{check.value_gy:g} Gy", entry, strong=True, marked=False))
+    level = (Run(f"{check.role}, {check.name}: "), Shown(f"{check.value_gy:g} Gy", why.level(check, place), strong=True))
     if check.binding:
         level += (Run(" "), Run("fixes the activity", Tone.BINDING))
     return (

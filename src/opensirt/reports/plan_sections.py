@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from opensirt.radioembolisation.treatment.proposal import (
     ComparisonRow,
+    DvhCurve,
     PlanProposal,
     UncertaintyBudget,
     VialOption,
@@ -43,6 +44,8 @@ MODELS_ACROSS = 8
 BUDGETS_DRAWN = 6
 """Numbers whose budget is drawn as bars: activities first, then doses under a limit."""
 SHARES_DRAWN = 6
+CURVES_DRAWN = 7
+"""Curves of the histogram of first rank."""
 _AFTER_MODELS = (("models", "model_reasons"), ("radiobiology",), ("late_effects",), ("eligibility",))
 _OF_VIALS = ("order", "order_injections", "schedule")
 _PLACED = ("dvh_metrics", *(key for keys in _AFTER_MODELS for key in keys), *_OF_VIALS)
@@ -130,9 +133,27 @@ def _histograms(plan: PlanProposal, labels: dict[str, str], why: Explanations) -
     blocks: list[AnyBlock] = [Heading(2, "Dose-volume histograms", "dvh")]
     for place, engine in enumerate(engines):
         caption: Words = words(f"Engine: {engine}. ", Tone.STRONG) + (note if place == 0 else ())
-        chart = Chart(dvh_chart(plan.dvh, engine, labels), f"Cumulative dose-volume histograms, {engine}", caption)
-        blocks.append(chart if place == 0 else Folded(f"Engine: {engine}", (chart,)))
+        mine = [curve for curve in plan.dvh if curve.engine == engine]
+        chief = _chief_curves(mine)
+        alt = f"Cumulative dose-volume histograms, {engine}"
+        if place == 0:
+            blocks.append(Chart(dvh_chart(chief, engine, labels), alt, caption))
+            rest = [curve for curve in mine if curve not in chief]
+            if rest:
+                more = (Run("Further structures. ", Tone.STRONG), Run(f"Engine: {engine}."))
+                blocks.append(
+                    Folded("Further structures", (Chart(dvh_chart(rest, engine, labels), f"{alt}, further structures", more),))
+                )
+        else:
+            blocks.append(Folded(f"Engine: {engine}", (Chart(dvh_chart(chief, engine, labels), alt, caption),)))
     return blocks
+
+
+def _chief_curves(curves: Sequence[DvhCurve]) -> list[DvhCurve]:
+    """Whole normal liver, lungs and tumours, at most ``CURVES_DRAWN``; the others are drawn apart."""
+    organs = [curve for curve in curves if curve.structure in ("normal_liver", "lungs")]
+    tumours = [curve for curve in curves if curve.structure.startswith("tumour.")][: CURVES_DRAWN - len(organs)]
+    return [*tumours, *organs] or list(curves[:CURVES_DRAWN])
 
 
 def _comparison(plan: PlanProposal, labels: dict[str, str], why: Explanations) -> list[AnyBlock]:

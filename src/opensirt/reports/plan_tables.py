@@ -12,6 +12,21 @@ from opensirt.reports.explanations import NOTHING, Explanations
 from opensirt.reports.numbers import interval_text, told, value_text
 
 _NUMBER = re.compile(r"[<>≤≥~×]?\s*[+−-]?\d")
+_HEAD_UNIT = re.compile(r", (\S+)$|\((\S+)\)$")
+_DECAY = "A(t) = A_cal · 2^(−t / T½), T½ among the constants of appendix B"
+_DELIVERED = "delivered = (1 − R) · Σ A(t) of the vials of an injection; against plan: delivered / planned − 1"
+TEXT_RULES = {
+    "order": f"{_DECAY}; spheres = activity at calibration / activity per sphere at calibration",
+    "order_injections": f"{_DECAY}; {_DELIVERED}; to dispense = planned / (1 − R)",
+    "schedule": f"{_DECAY}; {_DELIVERED}; each dose scales with the activities delivered at that instant, by the doses per GBq of the plan",
+    "models": "the formula of every model stands at its activity and in the methods; numbers in words are the levels that set it",
+    "model_reasons": "ratio of the activities of two models, split by the assumptions in which they differ; the factors multiply up to the ratio",
+    "radiobiology": "the formula of every quantity stands at its number and in the methods",
+    "dvh_metrics": "D_x is the least dose of the x % most dosed, V_x the share with at least x Gy; shares of the variance come from the budget",
+    "late_effects": "figures as published, or from the formula at the number beside them",
+    "eligibility": "levels and values as stated by the criterion's source and in the case",
+}
+"""By the key of a table: how its numbers that stand as text come about."""
 _SHORTEST, _LONGEST = 5.0, 44.0
 """Letters between which the longest text of a column counts towards its width."""
 _LETTERS_ACROSS = 112.0
@@ -40,7 +55,10 @@ def table_entry(table: PlanTable, place: int, why: Explanations) -> str:
     if not any(_NUMBER.match(text) for text in texts):
         return ""
     label = f"Numbers of the table: {table.title}"
-    formula = table.note or "as stated by the sources"
+    rule = TEXT_RULES.get(
+        table.key, "each number is read or computed as the note and the sources of the table say; formulae stand in the methods"
+    )
+    formula = f"{rule}. {_capital(table.note)}" if table.note else rule
     return why.add(
         Entry(f"table.{place}", 0, f"x-table-{place}", label, "", "", "", formula, table.title, 0, "1", sources=table.sources)
     )
@@ -69,7 +87,7 @@ def _blocks(plan: PlanProposal, table: PlanTable, place: int, why: Explanations)
             Column((Run(_capital(told(table.columns[n], labels))),), width, _is_numeric(table, n))
             for n, width in zip(part.places, part.widths, strict=True)
         )
-        rows = tuple(tuple(_cell(row[n], entry, labels, why) for n in part.places) for row in table.rows)
+        rows = tuple(tuple(_cell(row[n], unit_of(table.columns[n]), entry, labels, why) for n in part.places) for row in table.rows)
         above: Words = tuple(caption) if number == 1 else (Run(f"{table.title}, continued", Tone.SOFT),)
         blocks.append(Table(columns, rows, above, dense=True, below=below if number == len(parts) else ()))
     return blocks
@@ -81,9 +99,15 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:] if first.islower() and len(first) > 1 else text
 
 
-def _cell(cell: Cell, entry: str, labels: Mapping[str, str], why: Explanations) -> Words:
+def unit_of(title: str) -> str:
+    """The unit that a column's head states: ``BED, Gy`` → ``Gy``, ``BED (Gy)`` → ``Gy``; empty where it states none."""
+    found = _HEAD_UNIT.search(title)
+    return found.group(1) or found.group(2) if found else ""
+
+
+def _cell(cell: Cell, unit: str, entry: str, labels: Mapping[str, str], why: Explanations) -> Words:
     if cell.number_key:
-        return (why.shown(cell.number_key),)
+        return (why.shown(cell.number_key, unit=not (unit and unit == why.unit(cell.number_key))),)
     if not cell.text:
         return (NOTHING,)
     text = told(cell.text, labels)
