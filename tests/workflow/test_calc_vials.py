@@ -207,3 +207,27 @@ def test_a_course_of_two_nuclides_adds_no_dose():
 def test_courses_that_cannot_be_meant(change):
     with pytest.raises(InvalidValue):
         calc("course-sums", calc_example("course-sums") | change)
+
+
+def test_spheres_of_resin_before_its_calibration():
+    """A day before calibration a sphere of 50 Bq carries 50 · 2^(24/64.1) = 64.8 Bq: 1.6 GBq are 24.7 million spheres."""
+    result = calc("spheres", {"product": "resin", "activity_gbq": 1.6, "elapsed_h": -24.0})["result"]
+    assert result["bq_per_sphere"] == pytest.approx(50.0 * 2.0 ** (24.0 / 64.1), rel=EXACT)
+    assert result["spheres"] == pytest.approx(1.6e9 / (50.0 * 2.0 ** (24.0 / 64.1)), rel=EXACT)
+
+
+@pytest.mark.parametrize(("product", "hours"), [("glass", -1.0), ("ho166", -1.0), ("resin", -97.0)])
+def test_spheres_before_the_product_is_used(product, hours):
+    with pytest.raises(InvalidValue, match="before calibration"):
+        calc("spheres", {"product": product, "activity_gbq": 1.6, "elapsed_h": hours})
+
+
+def test_injections_a_month_apart():
+    """Fri 4 Dec 2026 11:00 UTC is 114 h (or 282 h) after a Sunday 17:00 UTC: no vial holds more than its size."""
+    example = calc_example("vial-order")
+    left = example["injections"]["left"] | {"at": "2026-12-04T11:00:00+00:00"}
+    result = calc("vial-order", example | {"injections": example["injections"] | {"left": left}})["result"]
+    for vial in result["vials"]:
+        assert 0.0 < vial["at_treatment_gbq"] < vial["size_gbq"]
+        assert result[f"vial{vial['number']}.at_treatment_gbq"] == pytest.approx(vial["at_treatment_gbq"], rel=EXACT)
+        assert 0.0 < vial["days_after_calibration"] <= 12.0

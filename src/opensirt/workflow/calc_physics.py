@@ -12,6 +12,7 @@ from opensirt.radioembolisation.treatment.proposal import VialOption
 from opensirt.radioembolisation.treatment.vials import (
     VIALS_VERSION,
     calibrations_before,
+    decay_since_calibration,
     require_on_shelf,
     vial_activity_gbq,
     vial_options,
@@ -107,7 +108,7 @@ VIAL_ACTIVITY_FIELDS = (
 SPHERES_FIELDS = (
     Field("product", Kind.TEXT, "glass, resin or ho166", "glass"),
     Field("activity_gbq", Kind.NOT_NEGATIVE, "activity at the given time", 3.0),
-    Field("elapsed_h", Kind.NOT_NEGATIVE, "hours since calibration", 0.0, 0.0, (0.0, 300.0)),
+    Field("elapsed_h", Kind.NUMBER, "hours since calibration; negative for resin used before it", 0.0, 0.0, (-96.0, 300.0)),
     Field(
         "bq_per_sphere",
         Kind.POSITIVE,
@@ -399,7 +400,7 @@ def _spheres(values: Values) -> Outcome:
         if stated
         else Measured(product.bq_per_sphere.value, {"activity_per_sphere": product.bq_per_sphere.standard_uncertainty})
     )
-    left = product.nuclide.decay_factor(values.number("elapsed_h"))
+    left = decay_since_calibration(product, values.number("elapsed_h"))
     method = Method(
         "number of spheres",
         PHYSICS_VERSION,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from opensirt.imaging.tissue import SOFT_TISSUE
 from opensirt.radioembolisation.dosimetry.radiobiology import sphere_number
 from opensirt.radioembolisation.dosimetry.radiobiology.sphere_number import SphereCloud
+from opensirt.radioembolisation.treatment.vials import decay_since_calibration
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.measured import Measured, propagate
@@ -27,7 +28,14 @@ from opensirt.workflow.calc_model import (
 
 _PRODUCT = (
     Field("product", Kind.TEXT, "glass, resin or ho166", "glass"),
-    Field("elapsed_h", Kind.NOT_NEGATIVE, "hours from calibration to administration", 0.0, 0.0, (0.0, 300.0)),
+    Field(
+        "elapsed_h",
+        Kind.NUMBER,
+        "hours from calibration to administration; negative for resin used before it",
+        0.0,
+        0.0,
+        (-96.0, 300.0),
+    ),
     Field(
         "bq_per_sphere",
         Kind.POSITIVE,
@@ -76,7 +84,7 @@ TAIL_FIELDS = (
 
 def _each(values: Values, product: Product) -> tuple[Measured, tuple[Constant, ...]]:
     """Activity of one sphere at administration, Bq."""
-    left = product.nuclide.decay_factor(values.number("elapsed_h"))
+    left = decay_since_calibration(product, values.number("elapsed_h"))
     if values.has("bq_per_sphere"):
         return propagate(lambda each: each * left, each=values.measured("bq_per_sphere")), (product.nuclide.half_life_h,)
     record = product.bq_per_sphere

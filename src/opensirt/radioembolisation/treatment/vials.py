@@ -99,6 +99,31 @@ def expiry(product: Product, calibrated_at: datetime) -> datetime:
     return later(calibrated_at, product.vials.shelf_life_days.value * HOURS_PER_DAY)
 
 
+def decay_since_calibration(product: Product, elapsed_h: float) -> float:
+    """Share of the activity per sphere at calibration that is left; above 1 before it.
+
+    Parameters
+    ----------
+    product : Product
+        Drawn vials are used from the beginning of the earliest day before calibration on which they come.
+    elapsed_h : float
+        Hours after calibration; negative before it.
+
+    Raises
+    ------
+    InvalidValue
+        For hours before calibration at which this product is not used.
+    """
+    days = max(product.vials.days_before_calibration) + 1 if isinstance(product.vials, DrawnVials) else 0
+    if elapsed_h < -days * HOURS_PER_DAY:
+        raise InvalidValue(
+            f"elapsed_h {elapsed_h:g} lies {-elapsed_h:g} h before calibration",
+            f"{product.name} is used from at most {days * HOURS_PER_DAY:g} h before it",
+            "check the sign, or the product",
+        )
+    return product.nuclide.decay_factor(elapsed_h)
+
+
 def require_on_shelf(product: Product, calibrated_at: datetime, at: datetime) -> None:
     """Refuse an instant before a vial may be used or after its expiry.
 
