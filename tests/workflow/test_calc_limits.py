@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, OpensirtError
+from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, OpensirtError, UnitError
 from opensirt.workflow.calc import calc, calc_example
 
 ROUNDING = 1e-9
@@ -140,3 +140,11 @@ def test_late_effects_add_the_doses_and_name_the_patients():
     assert {row["patients"] for row in whole["result"]["seen_late"]} == {39}
     with pytest.raises(InvalidValue):
         calc("late-effects", calc_example("late-effects") | {"extent": "half"})
+
+
+@pytest.mark.parametrize("name", ["limits", "eligibility"])
+@pytest.mark.parametrize("slip", [{"bilirubin_umol_per_l": 2.5}, {"bilirubin_mg_per_dl": 43.0}, {"bilirubin_umol_per_l": 1200.0}])
+def test_a_bilirubin_in_the_other_unit_is_refused(name, slip):
+    payload = {key: value for key, value in calc_example(name).items() if not key.startswith("bilirubin")}
+    with pytest.raises(UnitError, match="bilirubin"):
+        calc(name, payload | slip)

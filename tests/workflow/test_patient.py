@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from opensirt.radioembolisation.workup.eligibility import EligibilityFacts
-from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, OpensirtError
+from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, OpensirtError, UnitError
 from opensirt.vocabulary.measured import Measured
 from opensirt.vocabulary.reserve import PatientReserve
 from opensirt.workflow.patient import PatientFacts, read_patient
@@ -72,3 +72,10 @@ def test_a_missing_file_and_a_foreign_document(tmp_path: Path) -> None:
     path.write_text('{"schema": "opensirt.plan", "version": 1}')
     with pytest.raises(InconsistentInput):
         read_patient(path)
+
+
+def test_a_bilirubin_in_the_other_unit_is_refused() -> None:
+    with pytest.raises(UnitError, match="mg/dL"):
+        PatientFacts(eligibility=EligibilityFacts(bilirubin_umol_per_l=2.5))
+    with pytest.raises(UnitError, match="µmol/L"):
+        PatientFacts(reserve=PatientReserve(bilirubin_mg_per_dl=43.0))

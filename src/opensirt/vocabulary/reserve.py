@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from opensirt.vocabulary.errors import InvalidValue, UnsupportedInput
+from opensirt.vocabulary.errors import InvalidValue, UnitError, UnsupportedInput
 from opensirt.vocabulary.offers import offer
 
 CHILD_PUGH_CLASSES = ("A", "B", "C")
@@ -18,6 +18,37 @@ RELATIVE_CONTRAINDICATION_MG_PER_DL = 2.0
 """Bilirubin above which radioembolisation is relatively contraindicated (van Roekel thesis p. 21); no good function above it."""
 _ROUNDING = 1e-9
 """A value within this relative distance of a boundary lies on it: unit conversion moves the last digits, and the boundary is not below itself."""
+
+
+LEAST_BILIRUBIN_UMOL_PER_L, MOST_BILIRUBIN_UMOL_PER_L, MOST_BILIRUBIN_MG_PER_DL = 3.0, 1000.0, 30.0
+"""Outside these a stated bilirubin is almost surely in the other unit: a convention of opensirt."""
+
+
+def require_bilirubin_units(umol_per_l: float | None, mg_per_dl: float | None) -> None:
+    """Refuse a stated bilirubin that reads like one in the other unit.
+
+    Parameters
+    ----------
+    umol_per_l, mg_per_dl : float or None
+        As stated, µmol/L and mg/dL; ``None`` where not stated.
+
+    Raises
+    ------
+    UnitError
+        Below 3 or above 1000 µmol/L, or above 30 mg/dL.
+    """
+    if umol_per_l is not None and not LEAST_BILIRUBIN_UMOL_PER_L <= umol_per_l <= MOST_BILIRUBIN_UMOL_PER_L:
+        raise UnitError(
+            f"a bilirubin of {umol_per_l:g} µmol/L",
+            f"blood has {LEAST_BILIRUBIN_UMOL_PER_L:g} to {MOST_BILIRUBIN_UMOL_PER_L:g} µmol/L; less reads like mg/dL",
+            f"state bilirubin_mg_per_dl if it is {umol_per_l:g} mg/dL",
+        )
+    if mg_per_dl is not None and mg_per_dl > MOST_BILIRUBIN_MG_PER_DL:
+        raise UnitError(
+            f"a bilirubin of {mg_per_dl:g} mg/dL",
+            f"above {MOST_BILIRUBIN_MG_PER_DL:g} mg/dL it reads like µmol/L",
+            f"state bilirubin_umol_per_l if it is {mg_per_dl:g} µmol/L",
+        )
 
 
 @dataclass(frozen=True)

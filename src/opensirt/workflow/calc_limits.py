@@ -24,7 +24,7 @@ from opensirt.vocabulary.limit_data import Role
 from opensirt.vocabulary.limits import INDICATIONS, LIMITS_VERSION, LUNG_CUMULATIVE, LUNG_SINGLE, SETTINGS, rules_for
 from opensirt.vocabulary.measured import Measured, propagate
 from opensirt.vocabulary.provenance import Constant
-from opensirt.vocabulary.reserve import ALBI_GRADES, CHILD_PUGH_CLASSES, PatientReserve
+from opensirt.vocabulary.reserve import ALBI_GRADES, CHILD_PUGH_CLASSES, PatientReserve, require_bilirubin_units
 from opensirt.workflow.calc_choices import chosen, words
 from opensirt.workflow.calc_earlier import EARLIER_FIELDS, YES_NO_UNKNOWN, earlier_treatments
 from opensirt.workflow.calc_fields import Field, Kind, Values
@@ -39,7 +39,7 @@ _BILIRUBIN = (
 LIMITS_FIELDS = (
     Field("product", Kind.TEXT, f"product: {words(SETTINGS)}", "glass"),
     Field("indication", Kind.TEXT, f"indication: {words(INDICATIONS)}", "NET"),
-    Field("setting", Kind.TEXT, f"setting; the strictest where left out ({_ALL_SETTINGS})", "unilobar", None),
+    Field("setting", Kind.TEXT, f"setting; the strictest extent where left out ({_ALL_SETTINGS})", "unilobar", None),
     *_BILIRUBIN,
     Field("pretreated", Kind.TEXT, f"whether the liver was treated before: {_ASKED}", "no", "unknown"),
     Field("good_function", Kind.TEXT, f"whether a person judges the liver function good: {_ASKED}", "yes", "unknown"),
@@ -81,6 +81,7 @@ ELIGIBILITY_FIELDS = (
 def _stated_bilirubin(values: Values) -> float | None:
     if values.has("bilirubin_umol_per_l") and values.has("bilirubin_mg_per_dl"):
         raise InconsistentInput("bilirubin in µmol/L and in mg/dL", "one patient has one", "state one of them")
+    require_bilirubin_units(*(values.number(f.key) if values.has(f.key) else None for f in _BILIRUBIN))
     if values.has("bilirubin_umol_per_l"):
         return bilirubin_mg_per_dl(values.number("bilirubin_umol_per_l"))
     return values.number("bilirubin_mg_per_dl") if values.has("bilirubin_mg_per_dl") else None

@@ -13,7 +13,7 @@ from opensirt.radioembolisation.workup.eligibility import EligibilityFacts
 from opensirt.vocabulary.earlier import EarlierTreatments
 from opensirt.vocabulary.errors import InconsistentInput, InvalidValue
 from opensirt.vocabulary.measured import Measured
-from opensirt.vocabulary.reserve import PatientReserve
+from opensirt.vocabulary.reserve import PatientReserve, require_bilirubin_units
 
 SCHEMA = "opensirt.patient"
 VERSION = 1
@@ -41,6 +41,8 @@ class PatientFacts:
         For a height or weight that cannot be, or facts in the wrong place.
     InconsistentInput
         For two values of bilirubin that differ.
+    UnitError
+        For a bilirubin that reads like one in the other unit.
     """
 
     height_cm: float | None = None
@@ -58,6 +60,7 @@ class PatientFacts:
                 "eligibility holds lung_gy or earlier", "lung dose comes from the plan", "state earlier treatments under 'earlier'"
             )
         one, other = self.reserve.bilirubin_mg_per_dl, self.eligibility.bilirubin_umol_per_l
+        require_bilirubin_units(other, one)
         if one is not None and other is not None:
             converted = one * UMOL_L_PER_MG_DL
             if not math.isclose(converted, other, rel_tol=_SAME_BILIRUBIN_RELATIVE):
