@@ -148,3 +148,15 @@ def test_a_bilirubin_in_the_other_unit_is_refused(name, slip):
     payload = {key: value for key, value in calc_example(name).items() if not key.startswith("bilirubin")}
     with pytest.raises(UnitError, match="bilirubin"):
         calc(name, payload | slip)
+
+
+def test_eligibility_takes_the_names_of_the_patients_file():
+    base = {key: "no" for key in ("portal_hypertension", "active_hepatitis", "gastrointestinal_deposition")}
+    ours = {"leukocytes_per_nl": 1.0, "platelets_per_nl": 20.0, "inr": 3.0, "ast_times_uln": 9.0, "alt_times_uln": 9.0}
+    names = ("leukocytes_1e9_per_l", "platelets_1e9_per_l", "inr_ratio", "ast_uln_ratio", "alt_uln_ratio")
+    theirs = dict(zip(names, ours.values(), strict=True))
+    one, other = calc("eligibility", base | ours), calc("eligibility", base | theirs)
+    assert one["result"]["criteria"] == other["result"]["criteria"]
+    assert one["result"]["not_known"] < calc("eligibility", base)["result"]["not_known"]
+    with pytest.raises(InconsistentInput):
+        calc("eligibility", base | ours | {"inr_ratio": 3.0})

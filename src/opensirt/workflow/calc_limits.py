@@ -58,6 +58,14 @@ def _presence(key: str, *, required: bool) -> Field:
     return Field(key, Kind.TEXT, about, "no") if required else Field(key, Kind.TEXT, about, "no", "unknown")
 
 
+_PATIENT_FILE_NAMES = {
+    "leukocytes_1e9_per_l": "leukocytes_per_nl",
+    "platelets_1e9_per_l": "platelets_per_nl",
+    "inr_ratio": "inr",
+    "ast_uln_ratio": "ast_times_uln",
+    "alt_uln_ratio": "alt_times_uln",
+}
+"""The names that the file of facts about the patient has, and those of this formula."""
 ELIGIBILITY_FIELDS = (
     _presence("portal_hypertension", required=True),
     _presence("active_hepatitis", required=True),
@@ -74,6 +82,10 @@ ELIGIBILITY_FIELDS = (
     Field("systemic_weeks_ago", Kind.NOT_NEGATIVE, "weeks since the last systemic therapy", 9.0, None, (0.0, 520.0)),
     Field("ast_times_uln", Kind.NOT_NEGATIVE, "AST, times the upper limit of normal", 1.2, None, (0.1, 100.0)),
     Field("alt_times_uln", Kind.NOT_NEGATIVE, "ALT, times the upper limit of normal", 1.1, None, (0.1, 100.0)),
+    *(
+        Field(own, Kind.NOT_NEGATIVE, f"{other}, by its name in the patient's file", None, None)
+        for own, other in _PATIENT_FILE_NAMES.items()
+    ),
     *EARLIER_FIELDS,
 )
 
@@ -233,7 +245,10 @@ def _weeks(values: Values) -> float | None:
 
 def _facts(values: Values) -> EligibilityFacts:
     def number(key: str) -> float | None:
-        return values.number(key) if values.has(key) else None
+        names = [name for name in (key, *(own for own, other in _PATIENT_FILE_NAMES.items() if other == key)) if values.has(name)]
+        if len(names) > 1:
+            raise InconsistentInput(" and ".join(names), "both name one fact", "state one of them")
+        return values.number(names[0]) if names else None
 
     mg_dl = _stated_bilirubin(values)
     umol = number("bilirubin_umol_per_l")
