@@ -21,6 +21,7 @@ from opensirt.reports.plan_sections import CURVES_DRAWN
 from opensirt.vocabulary.findings import Finding, Severity
 from opensirt.vocabulary.products import GLASS
 from opensirt.vocabulary.provenance import Constant, Mark, content_sha256
+from reports import plans
 from reports.plans import CREATED, TABLE_KEYS, flat, inlines, said, shown, small_pictures, small_plan
 
 AMOUNT = re.compile(r"\d[\s\u00a0\u202f]*(?:(?:Gy|GBq|MBq|mL|g|kg|mm)\b|%)(?! interval)")
@@ -246,7 +247,7 @@ def test_residual_and_activity_to_dispense_stand_beside_the_vials(plan):
     """1.79 GBq to deliver and 10 % left behind are 1.99 GBq to dispense."""
     residual = Constant("residual.x", 0.1, "1", "a median", 0.02, Mark.FOUND)
     amount = replace(
-        number("dispensed.right", "Activity to dispense, right", 1.79 / 0.9, "GBq", residual=0.1), constants=(residual,)
+        plans.number("dispensed.right", "Activity to dispense, right", 1.79 / 0.9, "GBq", residual=0.1), constants=(residual,)
     )
     tables = order_tables(order(GLASS, {"right": 2.4}, datetime(2026, 3, 11, 9, 0, tzinfo=UTC), CALENDAR))
     text = _page(replace(plan, numbers=(*plan.numbers, amount), tables=tables))

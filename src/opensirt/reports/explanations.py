@@ -13,6 +13,7 @@ from opensirt.reports.numbers import (
     budget,
     instant_text,
     interval_text,
+    key_words,
     signed_percent,
     source_words,
     told,
@@ -243,7 +244,7 @@ def entry_facts(entry: Entry) -> list[str]:
     if entry.budget:
         facts.append("budget: " + budget_words(entry))
     if entry.files:
-        facts.append("images: " + ", ".join(role or digest[:12] for role, digest in entry.files))
+        facts.append("images: " + ", ".join(key_words(role) or digest[:12] for role, digest in entry.files))
     return facts
 
 
