@@ -77,3 +77,12 @@ def test_holmium_before_its_day_has_no_draw():
 def test_an_order_day_that_has_passed():
     made = order(GLASS, {"right": 2.4}, AT, CALENDAR, rules=OrderRules(placed_at=datetime(2026, 11, 2, 9, tzinfo=AT.tzinfo)))
     assert "Order by 2026-10-28 (this day has passed)." in order_tables(made)[0].note
+
+
+def test_a_dose_that_meets_its_limit_is_not_above_it():
+    """The limit is the planned dose less a rounding of 1e-9: within; a thousandth less: above."""
+    made = order(RESIN, {"right": 1.6}, AT, CALENDAR)
+    delays = schedule(made, {"lungs": {"right": 10.0}}, delays_h=(0.0,))
+    dose = delays.rows[0].doses_gy["lungs"]
+    assert texts(schedule_table(made, delays, {"lungs": dose * (1.0 - 1e-9)}))[0][-1] == "within"
+    assert texts(schedule_table(made, delays, {"lungs": dose * 0.999}))[0][-1] == "within, above limit of lungs"

@@ -15,6 +15,8 @@ from opensirt.vocabulary.products import MadeToOrder, WholeVials
 from opensirt.vocabulary.units import PERCENT
 
 _SHOWN_H = (-24.0, -12.0, -6.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0, 18.0, 24.0, 36.0, 48.0)
+_ROUNDING = 1e-6
+"""A plan that meets its limit exactly is not above it by rounding."""
 
 
 def order_tables(order: VialOrder) -> tuple[PlanTable, ...]:
@@ -140,7 +142,7 @@ def schedule_table(order: VialOrder, schedule: Schedule, limits_gy: Mapping[str,
 
 def _verdict(row: DelayRow, limits_gy: Mapping[str, float]) -> str:
     base = "outside usable period" if not row.on_shelf else "within" if row.within_tolerance else "outside"
-    over = sorted(key for key, limit in limits_gy.items() if row.doses_gy.get(key, 0.0) > limit)
+    over = sorted(key for key, limit in limits_gy.items() if row.doses_gy.get(key, 0.0) > limit * (1.0 + _ROUNDING))
     return f"{base}, above limit of {', '.join(over)}" if over else base
 
 
