@@ -16,7 +16,7 @@ from opensirt.vocabulary.limits import INDICATIONS
 from opensirt.vocabulary.measured import Z_90, Measured, propagate
 from opensirt.vocabulary.offers import offer
 from opensirt.vocabulary.provenance import Constant
-from opensirt.vocabulary.radiobiology import ALPHA_FITTED_PER_GY, IN_VIVO_FITS, ResponseParameters, response_named
+from opensirt.vocabulary.radiobiology import ALPHA_FITTED_PER_GY, IN_VIVO_FITS, RESPONSES, ResponseParameters, response_named
 from opensirt.workflow.calc_fields import Field, Kind, Values
 from opensirt.workflow.calc_model import CalcModel, Method, Outcome, inputs_of
 from opensirt.workflow.calc_radiobiology import (
@@ -181,7 +181,10 @@ def _response(values: Values, key: str, endpoint: str) -> tuple[Measured, tuple[
     if indication and indication not in INDICATIONS:
         raise UnsupportedInput(f"no indication is called {indication!r}", "", offer(indication, INDICATIONS))
     if values.has(key):
-        return values.measured(key), (), _stated_findings(indication)
+        stated = values.measured(key)
+        same = [each for each in RESPONSES.values() if each.endpoint == endpoint and each.d50_gy.value == stated.value]
+        foreign = [f for each in same for f in _belongs(each, product, indication) if f.code != "radiobiology.no_spread"]
+        return stated, tuple(each.d50_gy for each in same), (*_stated_findings(indication), *foreign)
     found = response_named(values.text("parameters"), endpoint)
     if indication == "NET":
         raise UnsupportedInput(
