@@ -159,6 +159,15 @@ def test_the_control_variate_takes_noise_out_of_the_liver(scene):
     assert np.median(gain) > 10.0
 
 
+def test_voxels_that_are_hardly_hit_keep_what_the_kernel_knows(scene):
+    few, many = (
+        simulate(*scene, Y90.dose_constant(), run=_run(histories, seed=8, reduction=Reduction.CONTROL_VARIATE))
+        for histories in (1_000, 100_000)
+    )
+    deep = np.s_[4:6, 4:9, 4:8]  # 6 mm and more from the lung
+    assert few.result.dose.dose_gy[deep] == pytest.approx(many.result.dose.dose_gy[deep], rel=0.05)
+
+
 def test_split_histories_agree_with_a_plain_run_in_lung(scene):
     activity, density, media = scene
     bq = np.array(activity.bq_per_ml)

@@ -29,6 +29,8 @@ LAYERS_MM = (1.5, 3.5, 6.0, FASTEST_REACH_MM)
 """Sources are sorted by their distance to the nearest change, in mm at density 1: the farther, the fewer histories they need."""
 LEAST_DETERMINATION_RATIO = 0.3
 """Squared correlation below which a voxel is scored plainly: the coefficient's own noise would cost what it gains."""
+SPARSE_RATIO = 0.5
+"""Variance over squared mean of a single batch above which a voxel is hardly hit: two hits a batch."""
 LEAST_SHARE_FRACTION = 0.2
 """Share of the activity that must lie in one medium and density for its kernel to pay."""
 THIN_RATIO = 0.7
@@ -155,15 +157,24 @@ def kernel_solution(problem: Problem, variate: Variate, chosen: BoolArray) -> Fl
     return convolved(volume, variate.kernel.voxel.fraction).astype(np.float64).ravel() * largest
 
 
-def coefficient(half: Sums) -> FloatArray:
-    """Coefficient of every voxel from one half of the batches: 0 where plain scoring does as well, 1 where both tallies are one."""
+def coefficient(half: Sums, guess: FloatArray) -> FloatArray:
+    """Coefficient of every voxel from one half of the batches: 0 where plain scoring does as well, 1 where both tallies are one.
+
+    Parameters
+    ----------
+    half : Sums
+        Paired.
+    guess : ndarray
+        Taken where the homogeneous tally is hardly hit, so that the batches say nothing: less than once a batch.
+    """
     plain, homogeneous, together = half.variance(0), half.variance(2, 2), half.variance(0, 2)
     useful = together * np.abs(together) > LEAST_DETERMINATION_RATIO * plain * homogeneous
     ratio = np.divide(together, homogeneous, out=np.zeros_like(together), where=useful & (homogeneous > 0.0))
-    return np.asarray(np.minimum(ratio, 1.0))
+    hit = homogeneous < SPARSE_RATIO * half.mean(2) ** 2
+    return np.asarray(np.where(hit, np.minimum(ratio, 1.0), guess))
 
 
-def combined(halves: tuple[Sums, Sums], known: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def combined(halves: tuple[Sums, Sums], known: FloatArray, guess: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Mean of both halves of the batches, each with the coefficient of the other.
 
     Parameters
@@ -172,6 +183,8 @@ def combined(halves: tuple[Sums, Sums], known: FloatArray) -> tuple[FloatArray, 
         Paired, of at least three batches each.
     known : ndarray
         What the kernel gives for the sources that were followed twice.
+    guess : ndarray
+        Coefficient of voxels that are hardly hit.
 
     Returns
     -------
@@ -183,7 +196,7 @@ def combined(halves: tuple[Sums, Sums], known: FloatArray) -> tuple[FloatArray, 
     first, second = halves
     mean, variance, used = np.zeros_like(known), np.zeros_like(known), np.zeros_like(known)
     for half, other in ((first, second), (second, first)):
-        c = coefficient(other)
+        c = coefficient(other, guess)
         mean += 0.5 * (half.mean(0) + c * (known - half.mean(2)))
         spread = half.variance(0) + c * c * half.variance(2, 2) - 2.0 * c * half.variance(0, 2)
         variance += 0.25 * np.maximum(spread, 0.0) / half.batches_number

@@ -7,6 +7,7 @@ import numpy as np
 
 from opensirt.radioembolisation.transport.montecarlo.batches import Scorer, Sources, Sums, batch_key, pooled
 from opensirt.radioembolisation.transport.montecarlo.control_variate import (
+    THIN_RATIO,
     BoolArray,
     Variate,
     combined,
@@ -154,7 +155,8 @@ class Field:
         if self.variate is None:
             return pooled(*mains)
         started = self.started_fraction
-        mean, sd, used = combined(mains, self.known / started)
+        guess = (self.problem.g_per_ml >= THIN_RATIO * self.variate.g_per_ml).astype(np.float64).ravel()
+        mean, sd, used = combined(mains, self.known / started, guess)
         kernel = self.variate.kernel.relative_uncertainty * (used * started + self.rest)
         mean, sd = mean * started + self.rest, np.hypot(sd * started, kernel)
         if self.thin is not None:
