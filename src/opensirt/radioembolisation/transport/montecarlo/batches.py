@@ -6,7 +6,7 @@ numbers: the sum over threads is the same bit for bit, however the histories are
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 import numpy as np
@@ -63,10 +63,17 @@ def weighted_sources(voxels: IntArray, share: FloatArray, counts: IntArray) -> S
     return Sources(np.ascontiguousarray(np.column_stack([voxels, counts])), below / below[-1])
 
 
-def batch_key(seed: int, stream: int, batch: int) -> tuple[np.uint64, float]:
+class BatchKey(NamedTuple):
+    """What makes a batch's random numbers its own: the key of its histories, and the offset of its systematic sampling."""
+
+    key: np.uint64
+    offset_fraction: float
+
+
+def batch_key(seed: int, stream: int, batch: int) -> BatchKey:
     """Key of a batch's random numbers, and the offset of its systematic sampling."""
     drawn = np.random.default_rng([seed, stream, batch])
-    return np.uint64(drawn.integers(0, 2**64, dtype=np.uint64)), float(drawn.random())
+    return BatchKey(np.uint64(drawn.integers(0, 2**64, dtype=np.uint64)), float(drawn.random()))
 
 
 def _frozen(array: Any) -> Any:

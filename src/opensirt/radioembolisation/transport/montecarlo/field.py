@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from opensirt.radioembolisation.transport.montecarlo.batches import Scorer, Sources, Sums, batch_key, pooled
+from opensirt.radioembolisation.transport.montecarlo.batches import BatchKey, Scorer, Sources, Sums, batch_key, pooled
 from opensirt.radioembolisation.transport.montecarlo.control_variate import (
     THIN_RATIO,
     BoolArray,
@@ -116,12 +116,12 @@ class Field:
         if plan.thin_histories:
             self.score_thin(half.thin, plan.thin_sources, plan.thin_histories, batch_key(seed, THIN_STREAM, batch))
 
-    def score_thin(self, sums: Sums, sources: Sources, histories: int, random: tuple[np.uint64, float]) -> None:
+    def score_thin(self, sums: Sums, sources: Sources, histories: int, random: BatchKey) -> None:
         """Score histories for thin tissue; parameters as for :meth:`score`."""
         key, offset_fraction = random
         sums.add(*self.scorers[2].score(sources, sources.first(histories, offset_fraction), (0, histories), key))
 
-    def score(self, sums: Sums, sources: Sources, histories: int, random: tuple[np.uint64, float]) -> None:
+    def score(self, sums: Sums, sources: Sources, histories: int, random: BatchKey) -> None:
         """Score histories of the voxels that are started, twice where there is a homogeneous side.
 
         Parameters
@@ -132,8 +132,8 @@ class Field:
             Where histories start, the strata in order.
         histories : int
             Of the batch.
-        random : tuple
-            As :func:`batch_key` gives it.
+        random : BatchKey
+            Its random numbers.
         """
         key, offset_fraction = random
         first = sources.first(histories, offset_fraction)
@@ -171,12 +171,12 @@ class Field:
         assert self.variate is not None  # an analogue run starts histories everywhere
         return self.rest, self.variate.kernel.relative_uncertainty * self.rest
 
-    def radiated_fraction(self, of_started: float) -> float:
+    def radiated_fraction(self, started_fraction: float) -> float:
         """Share of all electrons' energy that is radiated, from that of the histories."""
         if self.variate is None:
-            return of_started
+            return started_fraction
         started = self.started_fraction
-        return started * of_started + (1.0 - started) * self.variate.kernel.radiated_fraction
+        return started * started_fraction + (1.0 - started) * self.variate.kernel.radiated_fraction
 
 
 def field_of(problem: Problem, nuclide: str, run: Run, wanted: BoolArray) -> Field:

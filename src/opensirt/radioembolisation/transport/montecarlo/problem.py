@@ -86,15 +86,11 @@ class Problem:
         """As the stepping loop takes it."""
         return self.number, self.g_per_ml, self.clear, self.spacing_cm
 
-    def within(self, volume: npt.NDArray[Any], fill: float) -> npt.NDArray[Any]:
-        """A volume of the grid's shape cut to the box, with a value where the box reaches beyond."""
-        return cut(volume, self.box, fill)
 
-
-def cut(volume: npt.NDArray[Any], box: Box, fill: float) -> npt.NDArray[Any]:
+def cut(volume: npt.NDArray[Any], box: Box, fill_number: float) -> npt.NDArray[Any]:
     """A volume cut to a box that may reach beyond it."""
     shape = tuple(b - a for a, b in zip(box.start, box.stop, strict=True))
-    here = np.full(shape, fill, dtype=volume.dtype)
+    here = np.full(shape, fill_number, dtype=volume.dtype)
     low = [max(a, 0) for a in box.start]
     high = [min(b, n) for b, n in zip(box.stop, volume.shape, strict=True)]
     inside = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
