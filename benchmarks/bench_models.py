@@ -89,7 +89,7 @@ def main() -> int:
         floor = clocked(
             lambda: [float((m.dose_gy * region.fraction).sum()) for m in maps for _, region in planned.regions], given.repeats
         )
-        beside = plan_supplement.supplement(planned, options, default_delivery_calendar(), quiet)
+        beside = plan_supplement.supplement(planned, options, default_delivery_calendar(), AT, quiet)
         proposal = assemble(Stamp("C-0", True, "0", AT), workup, planned, options, beside)
         scene = workup.scene
         pictures = PlanPictures(study.ct, study.emission, planned.dose, tuple(mask for mask, _ in scene.masks), planned.focus_mm)

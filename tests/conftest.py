@@ -57,7 +57,9 @@ def program() -> Callable[[str], str]:
     def find(name: str) -> str:
         found = shutil.which(name)
         if found is None:
-            skip_or_fail(f"the system program {name!r} is not installed (Debian: dicom3tools, dcmtk, plastimatch, chromium, poppler-utils)")
+            skip_or_fail(
+                f"the system program {name!r} is not installed (Debian: dicom3tools, dcmtk, plastimatch, chromium, poppler-utils)"
+            )
         return str(found)
 
     return find

@@ -109,8 +109,8 @@ def run_plan(source: Path, options: PlanOptions, out: Path, report: Callable[[fl
     workup = compute_workup(study, options.workup, lambda x: report(0.2 + 0.35 * x))
     planned = compute_plan(workup, options, at, lambda x: report(0.55 + 0.15 * x))
     calendar = default_delivery_calendar() if options.calendar is None else options.calendar
-    beside = supplement(planned, options, calendar, lambda x: report(0.70 + 0.15 * x))
     stamp = Stamp(case.case_id, case.synthetic or study.index.synthetic, __version__, now())
+    beside = supplement(planned, options, calendar, stamp.created_at, lambda x: report(0.70 + 0.15 * x))
     proposal = assemble(
         stamp, workup, planned, options, attrs.evolve(beside, findings=(*findings, *planned.findings, *beside.findings))
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import attrs
 import numpy as np
@@ -31,6 +32,7 @@ from opensirt.radioembolisation.dosimetry.resampling import (
     v_dose,
 )
 from opensirt.radioembolisation.planning.optimise import evaluate
+from opensirt.radioembolisation.treatment.combinations import OrderRules
 from opensirt.radioembolisation.treatment.delivery_calendar import DeliveryCalendar
 from opensirt.radioembolisation.treatment.order_tables import order_tables, schedule_table
 from opensirt.radioembolisation.treatment.order_values import VialOrder
@@ -85,7 +87,9 @@ class Supplement:
         )
 
 
-def supplement(planned: Planned, options: PlanOptions, calendar: DeliveryCalendar, report: Callable[[float], None]) -> Supplement:
+def supplement(
+    planned: Planned, options: PlanOptions, calendar: DeliveryCalendar, placed_at: datetime, report: Callable[[float], None]
+) -> Supplement:
     """Everything that stands beside the doses of a plan.
 
     Parameters
@@ -96,13 +100,15 @@ def supplement(planned: Planned, options: PlanOptions, calendar: DeliveryCalenda
         What was asked.
     calendar : DeliveryCalendar
         When products are delivered to the site.
+    placed_at : datetime
+        Instant of the plan: an order day that has passed by then is a finding.
     report : callable
         Takes progress from 0 to 1.
     """
     result = _activity_models(planned, options).joined(_radiobiology(planned, options))
     if options.samples > 0:
         result = result.joined(_metrics(planned, options, report))
-    result = result.joined(_orders(planned, options, calendar))
+    result = result.joined(_orders(planned, options, calendar, placed_at))
     about = patient_part(planned, options.patient, options.indication)
     result = result.joined(Supplement(about.numbers, about.tables, (), about.findings))
     report(1.0)
@@ -357,23 +363,34 @@ def headline_budgets(numbers: tuple[ReportedNumber, ...], model: str) -> tuple[U
 # vials
 
 
-def _orders(planned: Planned, options: PlanOptions, calendar: DeliveryCalendar) -> Supplement:
+def _orders(planned: Planned, options: PlanOptions, calendar: DeliveryCalendar, placed_at: datetime) -> Supplement:
     wanted = {t: a.value for t, a in planned.plan.activities_gbq.items() if a.value > 0.0}
     if not wanted:
         return Supplement()
     try:
-        ordered = order(planned.product, wanted, planned.treatment_at, calendar, residual_fraction=options.residual_fraction)
+        rules = OrderRules(placed_at=placed_at)
+        ordered = order(
+            planned.product, wanted, planned.treatment_at, calendar, residual_fraction=options.residual_fraction, rules=rules
+        )
     except InvalidValue as error:
         message = f"no order can be made: {error.what} · {error.remedy or error.where}"
         return Supplement(findings=(Finding("order.none", Severity.CRITICAL, message, "vials"),))
     headline = next(iter(planned.influences.values()))
+    limits: dict[str, float] = {}
+    for outcome in planned.plan.outcomes:
+        if outcome.rule.role is Role.LIMIT:
+            known = limits.get(outcome.structure, math.inf)
+            limits[outcome.structure] = min(known, outcome.rule.value_gy)
     per_gbq = {
-        key: {t: row[t].value for t in wanted} for key, row in headline.gy_per_gbq.items() if not key.startswith("territory.")
+        structure_label(key): {t: row[t].value for t in wanted}
+        for key, row in headline.gy_per_gbq.items()
+        if not key.startswith("territory.") or key in limits
     }
     delays = schedule(ordered, per_gbq)
+    lowest_gy = {structure_label(key): limit for key, limit in limits.items()}
     return Supplement(
         tuple(_dispensed(planned, options, territory) for territory in wanted),
-        (*order_tables(ordered), schedule_table(ordered, delays)),
+        (*order_tables(ordered), schedule_table(ordered, delays, limits_gy=lowest_gy)),
         (),
         (*ordered.findings, *delays.findings, *_over_limits(planned, ordered)),
     )

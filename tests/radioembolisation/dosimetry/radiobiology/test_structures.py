@@ -44,7 +44,9 @@ def maps(grid: Grid, seed: int = 3) -> tuple[DoseMap, DensityMap]:
 
 def run(regions, grid=GRID, *, relative=0.1, nuclide=Y90, product="glass", indication="NET", seed=3) -> RadiobiologyResult:
     dose, density = maps(grid, seed)
-    return plan_radiobiology(dose, density, regions, nuclide, product, indication, planned_as_mapped(dose, density, regions, relative))
+    return plan_radiobiology(
+        dose, density, regions, nuclide, product, indication, planned_as_mapped(dose, density, regions, relative)
+    )
 
 
 def planned_as_mapped(dose, density, regions, relative=0.1) -> dict[str, Measured]:
