@@ -114,12 +114,14 @@ def estimate(seed: int) -> list[Row]:
 
 
 def headline_doses(workup: object, nuclide: str, given: Mapping[str, float]) -> dict[str, object]:
-    """Mean doses (Gy) by the headline method: recovered shares times the transport factor of the density-corrected kernel."""
+    """Mean doses (Gy) by the headline method: recovered shares times transport factors (sharp compartments in the liver, voxels in lung)."""
     from opensirt.imaging.tissue import SOFT_TISSUE
+    from opensirt.radioembolisation.dosimetry.fine_transport import fine_transport, liver_groups, with_crossing
     from opensirt.radioembolisation.dosimetry.influence import Masses, count_partition_influence, scaled, total_dose
     from opensirt.radioembolisation.dosimetry.voxel import doses_per_gbq, transport_factors, transport_relative, unit_activity
     from opensirt.vocabulary.anatomy import StructureKind
     from opensirt.vocabulary.nuclides import nuclide_named
+    from opensirt.workflow.plan_computation import CROSSING_RELATIVE
     from opensirt.workflow.workup import Workup
 
     assert isinstance(workup, Workup)
@@ -135,10 +137,13 @@ def headline_doses(workup: object, nuclide: str, given: Mapping[str, float]) -> 
     regions = (("normal_liver", normal), *((part.structure.key, part) for part in (*image.tumours, *image.lungs)))
     regions = tuple((key, region) for key, region in regions if key in base.gy_per_gbq)
     first = next(iter(kernel.values()))
-    factors = transport_factors(kernel, local, image.density, regions)
+    known = {key for key, _ in regions}
+    groups = {key: keys for key, keys in liver_groups(uptake).items() if key in known}
+    fine = fine_transport(image, uptake, base, groups, nuclide)
+    factors = transport_factors(kernel, local, image.density, regions) | {key: dict(row) for key, row in fine.factors.items()}
     lung_share = sum(c.share.value for c in uptake.of_kind(StructureKind.LUNGS))
     relative = {k: transport_relative(k, factors[k], first, lung_share_fraction=lung_share) for k, _ in regions}
-    headline = scaled(base, "headline", factors, relative)
+    headline = with_crossing(scaled(base, "headline", factors, relative), fine.crossing_gy_per_gbq, CROSSING_RELATIVE)
     return {key: total_dose(headline, key, given) for key, _ in regions}
 
 
