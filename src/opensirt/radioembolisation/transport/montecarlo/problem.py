@@ -23,11 +23,12 @@ IntArray = npt.NDArray[np.int64]
 
 MM_PER_CM = 10.0
 LONGEST_PATH_MM = 90.0
-"""Electrons are followed this far from the activity: the range of the fastest of Y-90 (11 mm at density 1) in lung of 0.12 g/mL. What goes
-further, in thinner lung or in air, is booked as having left."""
-THIN_BELOW_G_PER_ML = 0.6
-DENSE_PATH_MM = 15.0
-"""The same where no voxel within 90 mm is thinner than 0.6 g/mL, at density 1; stretched by the least density there."""
+"""Electrons are followed this far from the activity at most. What goes further, in lung thinner than 0.13 g/mL or in air, is booked as
+having left."""
+FASTEST_PATH_MM = 12.0
+"""Range of the fastest electron of Y-90 at density 1 (11.4 mm in fat), with some room; stretched by the least density of tissue around."""
+TISSUE_ABOVE_G_PER_ML = 0.1
+"""Thinner voxels (air, its mixture with skin) do not stretch the box."""
 VACUUM_G_PER_ML = 1e-9
 """Voxels beyond the grid, and those without mass, are followed as of this density: nothing stops there."""
 LARGEST_VOXEL_MM = 22.0
@@ -107,9 +108,9 @@ def put(part: npt.NDArray[Any], box: Box, onto: npt.NDArray[Any]) -> None:
 
 
 def _reach_mm(around: Float32Array) -> float:
-    matter = around[around > 0.0]
-    least = float(matter.min()) if matter.size else VACUUM_G_PER_ML
-    return LONGEST_PATH_MM if least < THIN_BELOW_G_PER_ML else min(DENSE_PATH_MM / least, LONGEST_PATH_MM)
+    tissue = around[around > TISSUE_ABOVE_G_PER_ML]
+    least = float(tissue.min()) if tissue.size else TISSUE_ABOVE_G_PER_ML
+    return min(FASTEST_PATH_MM / least, LONGEST_PATH_MM)
 
 
 def _grown(box: Box, by_mm: float, spacing: tuple[float, float, float], shape: tuple[int, ...]) -> Box:
