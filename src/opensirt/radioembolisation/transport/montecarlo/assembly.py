@@ -6,9 +6,10 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from opensirt.radioembolisation.transport._planes import Box
 from opensirt.radioembolisation.transport.montecarlo.outcome import UncertaintyMap
 from opensirt.radioembolisation.transport.montecarlo.photons import photon_dose
-from opensirt.radioembolisation.transport.montecarlo.problem import FloatArray, Problem, put
+from opensirt.radioembolisation.transport.montecarlo.problem import FloatArray, Problem
 from opensirt.radioembolisation.transport.montecarlo.spectra import ElectronSpectrum
 from opensirt.radioembolisation.transport.result import EnergyBook, emitted_j, energy_j
 from opensirt.vocabulary.nuclides import DoseConstant
@@ -78,27 +79,43 @@ def dose_from(
     """
     grid, total_bq = activity.grid, activity.total_bq
     energies = _energies(activity, constant, spectrum)
-    mass_kg = density.g_per_ml.astype(np.float64) * (grid.voxel_volume_ml / G_PER_KG)
-    below_zero = np.minimum(shares.mean, 0.0)
-    kept = (shares.mean - below_zero) * energies.followed_j
-    held_j, sd_j = np.zeros(grid.shape), np.zeros(grid.shape)
-    put(kept.reshape(shares.problem.shape), shares.problem.box, held_j)
-    put(shares.uncertainty.reshape(shares.problem.shape) * energies.followed_j, shares.problem.box, sd_j)
-    beyond_j = float(kept.sum() - held_j.sum()) + float(held_j[mass_kg <= 0.0].sum())
-    # electrons too slow to leave their place, and photons
-    held_j += activity.bq_per_ml.astype(np.float64) * (energies.slow_j * grid.voxel_volume_ml / total_bq)
+    problem, volume_kg_ml_per_g = shares.problem, grid.voxel_volume_ml / G_PER_KG
+    below_zero = float(np.minimum(shares.mean, 0.0).sum())
+    kept = np.maximum(shares.mean, 0.0).reshape(problem.shape)
+    uncertainty = shares.uncertainty.reshape(problem.shape)
     photons_j = energies.followed_j * shares.radiated_fraction + energies.gamma_j
-    spread = photon_dose(activity, density).bq_per_g.astype(np.float64) * (photons_j / total_bq * G_PER_KG)
-    photons_left_j = photons_j - float((spread * mass_kg).sum())
-    dose = DoseMap(_float32(_per_mass(held_j, mass_kg) + spread), grid)
+    dose = photon_dose(activity, density).bq_per_g
+    dose *= np.float32(photons_j / total_bq * G_PER_KG)
+    sigma = np.zeros(grid.shape, dtype=np.float32)
+    photons_left_j = photons_j - energy_j(dose, density.g_per_ml, grid.voxel_volume_ml)
+    held_j = 0.0
+    for k in range(grid.shape[0]):  # plane by plane: double precision for a few planes only
+        mass_kg = density.g_per_ml[k].astype(np.float64) * volume_kg_ml_per_g
+        # electrons too slow to leave their place
+        plane_j = activity.bq_per_ml[k].astype(np.float64) * (energies.slow_j * grid.voxel_volume_ml / total_bq)
+        spread_j = _plane(kept, problem.box, k, grid.shape) * energies.followed_j
+        held_j += float(spread_j.sum(where=mass_kg > 0.0))
+        dose[k] += _float32(_per_mass(plane_j + spread_j, mass_kg))
+        sigma[k] = _float32(_per_mass(_plane(uncertainty, problem.box, k, grid.shape) * energies.followed_j, mass_kg))
+    beyond_j = float(kept.sum()) * energies.followed_j - held_j
     book = EnergyBook(
         emitted_j=energies.emitted_j,
-        deposited_j=energy_j(dose.dose_gy, density.g_per_ml, grid.voxel_volume_ml),
+        deposited_j=energy_j(dose, density.g_per_ml, grid.voxel_volume_ml),
         left_grid_j=energies.followed_j * shares.left_fraction + beyond_j + photons_left_j,
-        rounded_j=float(below_zero.sum()) * energies.followed_j,
+        rounded_j=below_zero * energies.followed_j,
     )
-    return dose, UncertaintyMap(_float32(_per_mass(sd_j, mass_kg)), grid), book
+    return DoseMap(dose, grid), UncertaintyMap(sigma, grid), book
+
+
+def _plane(part: FloatArray, box: Box, k: int, shape: tuple[int, int, int]) -> FloatArray:
+    """A plane of the grid, filled where the box is."""
+    plane = np.zeros(shape[1:])
+    if box.start[0] <= k < box.stop[0]:
+        (_, j0, i0), (_, j1, i1) = box.start, box.stop
+        low_j, low_i, high_j, high_i = max(j0, 0), max(i0, 0), min(j1, shape[1]), min(i1, shape[2])
+        plane[low_j:high_j, low_i:high_i] = part[k - box.start[0], low_j - j0 : high_j - j0, low_i - i0 : high_i - i0]
+    return plane
 
 
 def _float32(values: FloatArray) -> npt.NDArray[np.float32]:
-    return values.astype(np.float32)
+    return np.asarray(values.astype(np.float32))

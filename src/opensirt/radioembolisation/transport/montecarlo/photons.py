@@ -76,6 +76,7 @@ def photon_dose(activity: ActivityMap, density: DensityMap) -> PhotonDose:
     rho, bq = density.g_per_ml, activity.bq_per_ml
     matter = rho > MATTER_ABOVE_G_PER_ML
     mean = float(rho.mean(where=matter, dtype=np.float64)) if matter.any() else MATTER_ABOVE_G_PER_ML
+    del matter
     medium = float(f"{mean:.2g}")
     kernel, carried = _near(activity.nuclide.name, medium, orthogonal_spacing(activity.grid))
     tail = photon_tail(bq, activity.grid, activity.nuclide.name, density_g_per_ml=medium, box=support(bq))

@@ -99,14 +99,6 @@ def cut(volume: npt.NDArray[Any], box: Box, fill_number: float) -> npt.NDArray[A
     return here
 
 
-def put(part: npt.NDArray[Any], box: Box, onto: npt.NDArray[Any]) -> None:
-    """Add what a box holds to a volume; what lies beyond the volume is left out."""
-    low = [max(a, 0) for a in box.start]
-    high = [min(b, n) for b, n in zip(box.stop, onto.shape, strict=True)]
-    inside = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    onto[inside] += part[tuple(slice(a - s, b - s) for a, b, s in zip(low, high, box.start, strict=True))]
-
-
 def _reach_mm(around: Float32Array) -> float:
     tissue = around[around > TISSUE_ABOVE_G_PER_ML]
     least = float(tissue.min()) if tissue.size else TISSUE_ABOVE_G_PER_ML
