@@ -208,7 +208,7 @@ def plan(
     setting: Annotated[
         str,
         typer.Option(
-            help="Setting of the product's limits; the strictest where left out. Names: opensirt calc limits --example; docs/methods/limits.md."
+            help="Setting of the product's limits; bilobar is assumed where left out. Names: docs/methods/limits.md."
         ),
     ] = "",
     intent: Annotated[Intent, typer.Option(help="What the activity is chosen for.")] = Intent.UP_TO_LIMITS,

@@ -98,7 +98,7 @@ class PlanOptions:
     indication : str
         ``"NET"``, ``"HCC"``, ``"ICC"`` or ``"mCRC"``.
     setting : str
-        Setting of the product's limits; the strictest where empty.
+        Setting of the product's limits; the strictest extent, bilobar, where empty.
     intent : str
         ``"up-to-limits"``, ``"reach-target"`` or ``"given"``.
     activities_gbq : mapping

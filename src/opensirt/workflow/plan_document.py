@@ -240,7 +240,7 @@ def _parameters(options: PlanOptions, planned: Planned, workup: Workup) -> tuple
     spacing = " × ".join(f"{s:.4g}" for s in workup.scene.grid.spacing_mm)
     resolved = {
         "treatment_at": planned.treatment_at.isoformat(),
-        "setting": options.setting or f"{SETTINGS[options.product][0]} (strictest, not stated)",
+        "setting": options.setting or f"{SETTINGS[options.product][0]} (assumed, not stated)",
         "dose_constant": planned.constant.name,
         "residual_fraction": f"{residual.value:g} ({residual.source})"
         if options.residual_fraction is None
