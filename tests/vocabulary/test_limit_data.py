@@ -86,7 +86,7 @@ def test_all_slips_are_told_at_once():
 
 def test_a_key_that_stands_twice_is_refused():
     with pytest.raises(InvalidValue, match="stands twice"):
-        decode_limits(TEXT.replace('"version": "2"', '"version": "2", "version": "3"'))
+        decode_limits(TEXT.replace('"version": "3"', '"version": "3", "version": "4"'))
     with pytest.raises(InvalidValue, match="not JSON"):
         decode_limits(TEXT[:-5])
 
