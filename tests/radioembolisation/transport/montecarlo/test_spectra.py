@@ -243,7 +243,7 @@ def test_any_histogram_with_lines_keeps_number_and_mean(number, lines):
     assert total == pytest.approx(sum(number) + sum(n for _, n in lines), rel=EXACT)
     mean = (np.array(number) @ (0.5 * (edges[1:] + edges[:-1])) + sum(e * n for e, n in lines)) / total
     assert float(np.mean(0.5 * (energies[1:] + energies[:-1]))) == pytest.approx(mean, rel=1e-9)
-    assert np.diff(energies).min() >= 0.0
+    assert np.diff(energies).min() >= -1e-11  # rounding of sums over the nodes
 
 
 def test_data_without_betas_would_be_seen():
