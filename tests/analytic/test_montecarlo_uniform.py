@@ -15,6 +15,8 @@ import pytest
 from opensirt.radioembolisation.transport.montecarlo.media import BONE, LIVER, LUNG, SOFT, TRANSPORT_MEDIA
 from opensirt.radioembolisation.transport.montecarlo.tables import Physics
 
+pytestmark = pytest.mark.slow
+
 SIGMAS = 4.0
 SAME = 0.002
 """Allowed for a change of step size, seed or axis order, of all energy."""

@@ -20,6 +20,8 @@ from opensirt.vocabulary.nuclides import HO166, Y90
 from opensirt.vocabulary.volumes import ActivityMap, DensityMap
 from strategies import grid_about, grids
 
+pytestmark = pytest.mark.slow
+
 AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 CLOSURE = {"local": 1e-6, "kernel": 1e-4, "kernel-density": 5e-4}
 """Relative to what is emitted. Kernel: quadrature (1e-5) and single-precision sums. kernel-density reads its kernels from a table that is

@@ -18,6 +18,8 @@ from opensirt.vocabulary.nuclides import HO166, Y90
 from opensirt.vocabulary.volumes import ActivityMap, DensityMap
 from strategies import grid_about
 
+pytestmark = pytest.mark.slow
+
 AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 UNIFORM = 1e-3
 """Promised; of it 2e-4 are used up by the coarse photon grid, the density table of the corrected kernel and single precision."""

@@ -23,6 +23,8 @@ from opensirt.imaging.recovery import (
 from opensirt.vocabulary.errors import InvalidValue
 from strategies import grid_about
 
+pytestmark = pytest.mark.slow
+
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
 GRID = grid_about((12.0, -30.0, 55.0), (46, 54, 40), (4.0, 3.1, 4.6), (7.0, -11.0, 16.0))
 TRUE_FWHM_MM = 12.4

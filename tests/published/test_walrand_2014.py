@@ -11,6 +11,8 @@ import pytest
 from opensirt.radioembolisation.dosimetry.radiobiology.sphere_number import SphereCloud, sphere_tail
 from published.answers import codes, results
 
+pytestmark = pytest.mark.slow
+
 CENTRE = 0.06
 """Relative: ours is the mode over points, theirs over lobules, which average the dose of points."""
 WIDTHS_GY = (20.0, 35.0)

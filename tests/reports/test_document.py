@@ -24,6 +24,8 @@ from opensirt.vocabulary.provenance import Constant, Mark, content_sha256
 from reports import plans
 from reports.plans import CREATED, TABLE_KEYS, flat, inlines, said, shown, small_pictures, small_plan
 
+pytestmark = pytest.mark.slow
+
 AMOUNT = re.compile(r"\d[\s\u00a0\u202f]*(?:(?:Gy|GBq|MBq|mL|g|kg|mm)\b|%)(?! interval)")
 """A number with its unit: on the pages before the methods it must be one that is explained."""
 METHODS = "methods"

@@ -21,6 +21,8 @@ from opensirt.reports.plan_report import write_plan_pdf
 from opensirt.vocabulary.findings import Finding, Severity
 from reports.plans import CREATED, flat, said, shown, small_pictures, small_plan
 
+pytestmark = pytest.mark.slow
+
 BUILD = "import hashlib, sys; sys.path.insert(0, sys.argv[1]); from reports.plans import *; from opensirt.reports.plan_content import plan_document; from opensirt.reports.pdf import render_pdf; print(hashlib.sha256(render_pdf(plan_document(small_plan(), small_pictures()))).hexdigest())"
 
 

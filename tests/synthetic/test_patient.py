@@ -11,6 +11,8 @@ from opensirt.synthetic.patient import PatientOptions, virtual_patient
 from opensirt.synthetic.uptake import UptakeOptions
 from opensirt.vocabulary.anatomy import StructureKind
 
+pytestmark = pytest.mark.slow
+
 SMALL = ImagingOptions(ct_matrix=160, ct_slice_mm=3.0)
 DECAYS = 60_000
 SIGMAS = 4.0

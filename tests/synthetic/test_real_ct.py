@@ -16,6 +16,8 @@ from opensirt.vocabulary.errors import GeometryError, GridMismatch, MissingInput
 from opensirt.vocabulary.geometry import Grid
 from opensirt.vocabulary.volumes import HounsfieldMap, Mask
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = PatientOptions(seed=4, uptake=UptakeOptions(lesions=3), imaging=ImagingOptions(), truth_decays=5_000)
 
 

@@ -20,6 +20,8 @@ from opensirt.synthetic.patient import PatientOptions, Truth, virtual_patient
 from opensirt.synthetic.write import TRUTH_SCHEMA, TRUTH_VERSION, run_virtual_patient, write_virtual_patient
 from opensirt.vocabulary.errors import InconsistentInput, MissingInput
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = PatientOptions(seed=21, imaging=ImagingOptions(ct_matrix=96, ct_slice_mm=6.0), truth_decays=5_000)
 POSITION_TOLERANCE_MM = 1e-3
 """SimpleITK derives the slice spacing from two positions and multiplies it by their number."""

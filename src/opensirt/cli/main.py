@@ -207,9 +207,7 @@ def plan(
     indication: Annotated[Indication, typer.Option(help="Tumour type.")] = Indication.NET,
     setting: Annotated[
         str,
-        typer.Option(
-            help="Setting of the product's limits; bilobar is assumed where left out. Names: docs/methods/limits.md."
-        ),
+        typer.Option(help="Setting of the product's limits; bilobar is assumed where left out. Names: docs/methods/limits.md."),
     ] = "",
     intent: Annotated[Intent, typer.Option(help="What the activity is chosen for.")] = Intent.UP_TO_LIMITS,
     target: Annotated[

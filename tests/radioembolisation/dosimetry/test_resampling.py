@@ -33,6 +33,8 @@ from opensirt.vocabulary.threads import threads, use_threads
 from opensirt.vocabulary.volumes import DoseMap, Occupancy
 from radioembolisation.workup.phantom import GRID, scout
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = 200
 SPREAD_TOLERANCE = 0.20
 """Relative, of a standard deviation from 200 draws: four of its own standard deviations, 1/√(2 · 200) each."""

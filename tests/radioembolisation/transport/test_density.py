@@ -20,6 +20,8 @@ from opensirt.vocabulary.nuclides import HO166, Y90
 from opensirt.vocabulary.volumes import ActivityMap, DensityMap
 from strategies import grid_about
 
+pytestmark = pytest.mark.slow
+
 AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 SPACING = (4.0, 3.0, 3.5)
 SELF = 2e-3

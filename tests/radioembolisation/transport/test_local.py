@@ -16,6 +16,8 @@ from opensirt.vocabulary.nuclides import HO166, TC99M, Y90
 from opensirt.vocabulary.volumes import ActivityMap, DensityMap
 from strategies import grid_about
 
+pytestmark = pytest.mark.slow
+
 AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 SINGLE = 2e-6
 

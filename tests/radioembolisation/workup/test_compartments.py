@@ -13,6 +13,8 @@ from opensirt.radioembolisation.workup.regions import host_territory
 from opensirt.vocabulary.anatomy import StructureKind
 from radioembolisation.workup.phantom import FWHM_MM, Contents, scout
 
+pytestmark = pytest.mark.slow
+
 SUM_TOLERANCE = 1e-9
 """clinical invariant: compartments, lung and extrahepatic share add to the whole."""
 SHARE_TOLERANCE = 0.03

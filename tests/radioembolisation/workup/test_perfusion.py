@@ -14,6 +14,8 @@ from opensirt.vocabulary.measured import Measured
 from opensirt.vocabulary.volumes import CountsMap
 from radioembolisation.workup.phantom import GRID, Contents, ball, occupancy, scout
 
+pytestmark = pytest.mark.slow
+
 
 def compartment(key: str, kind: StructureKind, territory: str, share: float, volume_ml: float) -> Compartment:
     label = key.partition(".")[2]

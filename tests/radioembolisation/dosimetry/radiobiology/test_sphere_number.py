@@ -20,6 +20,8 @@ from opensirt.radioembolisation.dosimetry.radiobiology.sphere_number import (
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.products import GLASS, HOLMIUM, RESIN
 
+pytestmark = pytest.mark.slow
+
 SIGMA = 4.0
 """False alarms: 6e-5 per comparison of independent seeds."""
 INVERSION = 2e-3

@@ -24,6 +24,8 @@ from opensirt.vocabulary.nuclides import HO166, Y90
 from opensirt.vocabulary.threads import threads, use_threads
 from opensirt.vocabulary.volumes import ActivityMap, DensityMap, Mask
 
+pytestmark = pytest.mark.slow
+
 CLOSES = 1e-6
 """Dose maps are single precision, transforms too."""
 SIGMAS = 4.0

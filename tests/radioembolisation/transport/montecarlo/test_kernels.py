@@ -12,6 +12,8 @@ from opensirt.radioembolisation.transport.montecarlo.tables import Physics
 from opensirt.radioembolisation.transport.point_kernels import point_kernel
 from opensirt.radioembolisation.transport.voxel_kernel import build_voxel_kernel, voxel_kernel
 
+pytestmark = pytest.mark.slow
+
 HISTORIES = 200_000
 NEAR = 0.01
 """Wanted of S values down to a thousandth of the self-dose; spectra differ by 0.06 % in their mean, statistics add 0.1 to 0.3 %."""

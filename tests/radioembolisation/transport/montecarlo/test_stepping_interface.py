@@ -13,6 +13,8 @@ import pytest
 from opensirt.radioembolisation.transport.montecarlo.media import LIVER, LUNG
 from opensirt.radioembolisation.transport.montecarlo.tables import Physics
 
+pytestmark = pytest.mark.slow
+
 LIVER_LAYERS, SOURCE_LAYERS, LUNG_LAYERS = 8, 4, 9
 LAYER_MM = 3.0
 LIVER_G_PER_ML, LUNG_G_PER_ML = 1.06, 0.26

@@ -8,6 +8,8 @@ import pytest
 
 from opensirt.radioembolisation.transport.montecarlo import elastic, tables
 
+pytestmark = pytest.mark.slow
+
 CASES = [
     *((nuclide, medium) for nuclide in ("Y90", "Ho166", "Lu177") for medium in ("water", "soft")),
     *(("Y90", medium) for medium in ("liver", "lung", "adipose", "bone")),

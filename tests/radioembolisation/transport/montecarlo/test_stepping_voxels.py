@@ -16,6 +16,8 @@ from opensirt.radioembolisation.transport.montecarlo.media import SOFT, WATER
 from opensirt.radioembolisation.transport.point_kernels import point_kernel
 from opensirt.radioembolisation.transport.voxel_kernel import build_voxel_kernel
 
+pytestmark = pytest.mark.slow
+
 NEAR, FAR = 0.005, 0.01
 """Allowed where S/S0 ≥ 1e-3, and where S/S0 ≥ 1e-4, beside three standard deviations."""
 SIGMAS = 3.0
