@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from opensirt.radioembolisation.workup.eligibility import EligibilityFacts
-from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, OpensirtError, UnitError
+from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, MissingInput, OpensirtError, UnitError
 from opensirt.vocabulary.measured import Measured
 from opensirt.vocabulary.reserve import PatientReserve
 from opensirt.workflow.patient import PatientFacts, read_patient
@@ -66,8 +66,12 @@ def test_a_height_that_cannot_be_is_refused(height: float) -> None:
 
 
 def test_a_missing_file_and_a_foreign_document(tmp_path: Path) -> None:
-    with pytest.raises(InvalidValue, match="no file"):
+    with pytest.raises(MissingInput, match="no file"):
         read_patient(tmp_path / "absent.json")
+    binary = tmp_path / "binary.json"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidValue, match="UTF-8"):
+        read_patient(binary)
     path = tmp_path / "other.json"
     path.write_text('{"schema": "opensirt.plan", "version": 1}')
     with pytest.raises(InconsistentInput):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from opensirt.encoding import parse_json, pretty_json
+from opensirt.files.documents import read_document
 from opensirt.radioembolisation.treatment.delivery_calendar import (
     WEEKDAYS,
     CalibrationClock,
@@ -17,7 +18,7 @@ from opensirt.radioembolisation.treatment.delivery_calendar import (
     ProductDelivery,
     require_zone,
 )
-from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, MissingInput
+from opensirt.vocabulary.errors import InconsistentInput, InvalidValue
 from opensirt.vocabulary.products import PRODUCTS, DrawnVials, WholeVials
 from opensirt.vocabulary.provenance import Mark
 
@@ -44,13 +45,7 @@ def read_delivery_calendar(path: Path) -> DeliveryCalendar:
     InconsistentInput
         If it is of another schema or version.
     """
-    if not path.is_file():
-        raise MissingInput(f"there is no file {path.name}", path.parent.name, "check the path")
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidValue(f"{path.name} is not UTF-8 text", f"byte {error.start}", "save it as UTF-8") from error
-    return delivery_calendar_from_json(text, path.name)
+    return delivery_calendar_from_json(read_document(path), path.name)
 
 
 def default_delivery_calendar() -> DeliveryCalendar:

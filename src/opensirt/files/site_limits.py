@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from opensirt.encoding import parse_json, pretty_json
-from opensirt.vocabulary.errors import InconsistentInput, InvalidValue, MissingInput
+from opensirt.files.documents import read_document
+from opensirt.vocabulary.errors import InconsistentInput, InvalidValue
 from opensirt.vocabulary.limit_data import INDICATIONS, VOLUMES, Role, limit_set
 from opensirt.vocabulary.limits import SETTINGS, site_order_faults
 from opensirt.vocabulary.offers import offer
@@ -44,13 +45,7 @@ def read_site_limits(path: Path) -> SiteLimits:
     InconsistentInput
         If it is of another schema or version.
     """
-    if not path.is_file():
-        raise MissingInput(f"there is no file {path.name}", path.parent.name, "check the path")
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise InvalidValue(f"{path.name} is not UTF-8 text", f"byte {error.start}", "save it as UTF-8") from error
-    return site_limits_from_json(text, path.name)
+    return site_limits_from_json(read_document(path), path.name)
 
 
 def site_limits_from_json(text: str, where: str = "") -> SiteLimits:

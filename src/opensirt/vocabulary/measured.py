@@ -7,7 +7,7 @@ source. Equal keys are fully correlated and add with their signs; different keys
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -106,6 +106,16 @@ def exact(value: float) -> Measured:
 def from_relative(value: float, **relative: float) -> Measured:
     """A value whose sources are given as relative standard uncertainties (0.05 for 5 %)."""
     return Measured(value, {source: value * fraction for source, fraction in relative.items()})
+
+
+def total(parts: Iterable[Measured]) -> Measured:
+    """Sum of measured values, 0 for none; contributions of equal sources add with their signs."""
+    held = tuple(parts)
+    contributions: dict[str, float] = {}
+    for part in held:
+        for source, u in part.contributions.items():
+            contributions[source] = contributions.get(source, 0.0) + u
+    return Measured(math.fsum(part.value for part in held), contributions)
 
 
 def propagate(function: Callable[..., float], **inputs: Measured) -> Measured:

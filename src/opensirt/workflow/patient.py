@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from opensirt.encoding import from_json
+from opensirt.files.documents import read_document
 from opensirt.outcomes.body_surface import du_bois_m2
 from opensirt.outcomes.liver_function import UMOL_L_PER_MG_DL
 from opensirt.radioembolisation.workup.eligibility import EligibilityFacts
@@ -100,9 +101,9 @@ def read_patient(path: Path) -> PatientFacts:
 
     Raises
     ------
+    MissingInput
+        If there is no such file.
     InvalidValue, InconsistentInput
         With every fault of the file at once.
     """
-    if not path.is_file():
-        raise InvalidValue(f"no file {path.name!r}", "facts about the patient are read from it", "check the path (--patient)")
-    return from_json(path.read_text("utf-8"), PatientFacts, SCHEMA, VERSION)
+    return from_json(read_document(path), PatientFacts, SCHEMA, VERSION)

@@ -80,6 +80,8 @@ class Planned:
     workup: Workup
     product: Product
     constant: DoseConstant
+    masses: Masses
+    residual_fraction: Measured
     treatment_at: datetime
     influences: Mapping[str, Influence]
     engine_doses: Mapping[str, Mapping[str, EngineDose]]
@@ -287,16 +289,23 @@ def compute_plan(workup: Workup, options: PlanOptions, at: datetime, report: Cal
     vials = _vials(product, activities, at, options)
     report(1.0)
     return Planned(
-        workup, product, constant, at, influences, engine_doses, problem, delivery, plan, dose, regions, vials, rules,
+        workup, product, constant, masses, residual_in_force(product, options), at, influences, engine_doses, problem, delivery, plan, dose, regions, vials, rules,
         (*findings, *_delivery_findings(options), *_scout_findings(headline, plan), *_map_findings(dose, headline, plan, regions, workup), *_plan_findings(plan, fed), *_extent_findings(workup, activities, options), *unapplied_findings(plan), *first.beyond.findings()), _focus(workup), sharp.counts_left_out, sharp.counts_used,
     )  # fmt: skip
 
 
+def residual_in_force(product: Product, options: PlanOptions) -> Measured:
+    """The residual as stated (exact), or the product's published one with its spread."""
+    published = product.residual_fraction
+    if options.residual_fraction is not None:
+        return Measured(options.residual_fraction)
+    return Measured(published.value, {"residual": published.standard_uncertainty})
+
+
 def _delivery(product: Product, options: PlanOptions) -> DeliveryErrors:
     """Calibration as stated or assumed; the residual's spread where nobody stated the residual."""
-    residual = product.residual_fraction.standard_uncertainty if options.residual_fraction is None else 0.0
     calibration = ASSUMED_CALIBRATION.value if options.calibration_fraction is None else options.calibration_fraction
-    return DeliveryErrors(calibration, residual)
+    return DeliveryErrors(calibration, residual_in_force(product, options).standard_uncertainty)
 
 
 def _delivery_findings(options: PlanOptions) -> tuple[Finding, ...]:

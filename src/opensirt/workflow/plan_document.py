@@ -27,10 +27,9 @@ from opensirt.radioembolisation.treatment.proposal import (
     StructureSummary,
 )
 from opensirt.vocabulary.limits import LIMITS_VERSION, SETTINGS
-from opensirt.vocabulary.measured import Z_90, Measured, propagate
+from opensirt.vocabulary.measured import Z_90, propagate
 from opensirt.vocabulary.products import PRODUCTS_VERSION
 from opensirt.vocabulary.provenance import Constant, Input, ReportedNumber
-from opensirt.vocabulary.units import G_PER_KG
 from opensirt.vocabulary.volumes import DoseMap, Occupancy
 from opensirt.workflow.names import structure_label
 from opensirt.workflow.options import PlanOptions
@@ -120,17 +119,16 @@ def _mono_numbers(planned: Planned) -> list[ReportedNumber]:
     """Mean of each perfused volume by the MIRD mono-compartment model, for the planned activity."""
     numbers = []
     lsf = planned.workup.lung_shunt
-    spread = Measured(planned.constant.value, {"dose_constant": planned.constant.gy_kg_per_gbq.standard_uncertainty})
-    from opensirt.imaging.tissue import SOFT_TISSUE
-
-    density = Measured(SOFT_TISSUE.value / G_PER_KG, {"liver_density": SOFT_TISSUE.standard_uncertainty / G_PER_KG})
+    masses = planned.masses
     for perfusion in planned.workup.perfusions:
         activity = planned.plan.activities_gbq[perfusion.territory].value
 
         def dose(volume: float, rho: float, shunt: float, k: float, activity: float = activity) -> float:
-            return k * activity * (1.0 - shunt) / (volume * rho)  # mono.FORMULA with the activity delivered, R = 0
+            return k * activity * (1.0 - shunt) / (volume * rho)
 
-        value = delivered_with(propagate(dose, volume=perfusion.volume_ml, rho=density, shunt=lsf, k=spread), planned.delivery)
+        value = delivered_with(
+            propagate(dose, volume=perfusion.volume_ml, rho=masses.kg_per_ml, shunt=lsf, k=masses.gy_kg_per_gbq), planned.delivery
+        )
         inputs = (
             Input("A delivered", f"{activity:.4g}", "GBq", "this plan"),
             Input("V", f"{perfusion.volume_ml.value:.1f}", "mL", "territory contour"),
@@ -146,7 +144,7 @@ def _mono_numbers(planned: Planned) -> list[ReportedNumber]:
                 mono.NAME,
                 mono.VERSION,
                 inputs,
-                (planned.constant.gy_kg_per_gbq, SOFT_TISSUE),
+                (planned.constant.gy_kg_per_gbq, masses.liver_density),
                 sources=mono.SOURCES,
             )  # fmt: skip
         )

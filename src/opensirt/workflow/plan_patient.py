@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from opensirt.radioembolisation.dosimetry.influence import total_dose
@@ -11,7 +10,7 @@ from opensirt.radioembolisation.workup.eligibility import Sense, eligibility
 from opensirt.radioembolisation.workup.late_effects import Extent, LiverVolumes, TreatmentCourse, late_effects
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.findings import Finding
-from opensirt.vocabulary.measured import Measured
+from opensirt.vocabulary.measured import Measured, total
 from opensirt.vocabulary.provenance import ReportedNumber
 from opensirt.workflow.patient import PatientFacts
 from opensirt.workflow.plan_computation import Planned
@@ -84,7 +83,7 @@ def _late(planned: Planned, patient: PatientFacts, normal_gy: Measured | None, i
             for c in uptake.compartments
             if c.kind in kinds and (not treated_only or activities.get(c.territory, 0.0) > 0.0)
         ]
-        return _summed(found)
+        return total(found)
 
     both = (StructureKind.TUMOUR, StructureKind.NORMAL_LIVER)
     volumes = LiverVolumes(
@@ -112,11 +111,3 @@ def _late(planned: Planned, patient: PatientFacts, normal_gy: Measured | None, i
         tuple(dict.fromkeys(figure.source for figure in found.figures)),
     )
     return PatientPart(found.numbers, (table,), found.findings)
-
-
-def _summed(values: list[Measured]) -> Measured:
-    contributions: dict[str, float] = {}
-    for value in values:
-        for source, u in value.contributions.items():
-            contributions[source] = contributions.get(source, 0.0) + u
-    return Measured(math.fsum(value.value for value in values), contributions)

@@ -10,10 +10,9 @@ from datetime import datetime
 import attrs
 import numpy as np
 
-from opensirt.imaging.tissue import SOFT_TISSUE
 from opensirt.radioembolisation.dosimetry.budget import Budget, budget_of, budget_of_shares
 from opensirt.radioembolisation.dosimetry.disagreement import Disagreement, ModelActivity, compare_models
-from opensirt.radioembolisation.dosimetry.influence import Masses, total_dose
+from opensirt.radioembolisation.dosimetry.influence import total_dose
 from opensirt.radioembolisation.dosimetry.injection_facts import Person, injection_facts
 from opensirt.radioembolisation.dosimetry.models.catalogue import MODELS
 from opensirt.radioembolisation.dosimetry.models.facts import Unknown
@@ -125,9 +124,6 @@ def _stated(value: float | None, otherwise: str) -> Measured | Unknown:
 def _activity_models(planned: Planned, options: PlanOptions) -> Supplement:
     goal = goal_of(planned.rules)
     workup = planned.workup
-    masses = Masses(SOFT_TISSUE, workup.scene.lungs_mass.kg, planned.constant)
-    residual = planned.product.residual_fraction
-    left = Measured(residual.value, {"residual": residual.standard_uncertainty})
     person = Person(
         _stated(options.patient.height_cm, "the patient's height was not stated"),
         _stated(options.patient.weight_kg, "the patient's weight was not stated"),
@@ -142,8 +138,8 @@ def _activity_models(planned: Planned, options: PlanOptions) -> Supplement:
             workup.uptake,
             perfusion.territory,
             product=planned.product,
-            masses=masses,
-            residual_fraction=left if options.residual_fraction is None else Measured(options.residual_fraction),
+            masses=planned.masses,
+            residual_fraction=planned.residual_fraction,
             person=person,
         )
         found = compare_models(facts, goal, models)
@@ -153,17 +149,19 @@ def _activity_models(planned: Planned, options: PlanOptions) -> Supplement:
             if planned.product.key == _RESIN
             else compare_models(facts, goal, {k: m for k, m in models.items() if k not in _RESIN_RULES})
         )
-        result = result.joined(_models_of(perfusion.territory, found, own))
+        result = result.joined(
+            _models_of(perfusion.territory, found, own, calibration_relative=planned.delivery.calibration_relative)
+        )
     return result
 
 
-def _models_of(territory: str, found: Disagreement, own: Disagreement) -> Supplement:
+def _models_of(territory: str, found: Disagreement, own: Disagreement, *, calibration_relative: float) -> Supplement:
     numbers: list[ReportedNumber] = []
     rows = []
     for row in found.activities:
         key = f"model_activity.{territory}.{row.key}"
         if isinstance(row.answer, Prescription):
-            numbers.append(_model_number(key, territory, row, row.answer))
+            numbers.append(_model_number(key, territory, row, row.answer, calibration_relative=calibration_relative))
             rows.append((Cell(row.name), Cell(number_key=key), Cell(row.answer.binding or "no dose is read"), Cell(_told(row))))
         else:
             rows.append((Cell(row.name), Cell("–"), Cell(""), Cell(row.answer.reason)))
@@ -200,13 +198,18 @@ def _told(row: ModelActivity) -> str:
     return "; ".join(dict.fromkeys(finding.message.split(" · ")[0] for finding in row.findings))
 
 
-def _model_number(key: str, territory: str, row: ModelActivity, answer: Prescription) -> ReportedNumber:
+def _model_number(
+    key: str, territory: str, row: ModelActivity, answer: Prescription, *, calibration_relative: float
+) -> ReportedNumber:
     inputs = tuple(
         Input(bound.aim.name, f"{bound.delivered_gbq.value:.4g}", "GBq", "what this aim alone would give")
         for bound in answer.bounds
     )
+    gbq = answer.delivered_gbq
+    if answer.bounds:  # a rule that reads no dose does not know of the meter
+        gbq = gbq.with_contribution("calibration", -gbq.value * calibration_relative)
     return ReportedNumber(
-        key, f"Activity to deliver, {territory}, {row.name}, this injection alone", answer.delivered_gbq, "GBq", row.formula, row.name, row.version, inputs,
+        key, f"Activity to deliver, {territory}, {row.name}, this injection alone", gbq, "GBq", row.formula, row.name, row.version, inputs,
         row.constants, sources=row.sources,
     )  # fmt: skip
 
@@ -288,11 +291,10 @@ def _metrics(planned: Planned, options: PlanOptions, report: Callable[[float], N
     budgets = tuple(
         _shown(number.key, budget_of_shares(each.variance_share, float(each.draws.std()), number.unit))
         for number, each in zip(numbers, found.metrics, strict=True)
-        if each.variance_share
     )
     rows = tuple(
         (Cell(structure_label(each.metric.structure)), Cell(each.metric.name), Cell(number_key=number.key), Cell(_first(budget)))
-        for number, each, budget in zip(numbers, found.metrics, _aligned(numbers, budgets), strict=True)
+        for number, each, budget in zip(numbers, found.metrics, budgets, strict=True)
     )
     table = PlanTable(
         "dvh_metrics",
@@ -301,16 +303,11 @@ def _metrics(planned: Planned, options: PlanOptions, report: Callable[[float], N
         rows,
         f"{options.samples} draws of the whole chain of errors; the value is their median",
     )
-    return Supplement(numbers, (table,), budgets, ())
+    return Supplement(numbers, (table,), tuple(budget for budget in budgets if budget.shares), ())
 
 
-def _aligned(numbers: tuple[ReportedNumber, ...], budgets: tuple[UncertaintyBudget, ...]) -> list[UncertaintyBudget | None]:
-    by_key = {budget.number_key: budget for budget in budgets}
-    return [by_key.get(number.key) for number in numbers]
-
-
-def _first(budget: UncertaintyBudget | None) -> str:
-    if budget is None or not budget.shares:
+def _first(budget: UncertaintyBudget) -> str:
+    if not budget.shares:
         return ""
     first = budget.shares[0]
     return f"{first.label} ({100 * first.variance_fraction:.0f} % of the variance): {first.remedy}"
@@ -399,13 +396,8 @@ def _orders(planned: Planned, options: PlanOptions, calendar: DeliveryCalendar, 
 def _dispensed(planned: Planned, options: PlanOptions, territory: str) -> ReportedNumber:
     """Activity to dispense for one injection: what the residual keeps back added."""
     delivered = planned.plan.activities_gbq[territory]
-    residual = planned.product.residual_fraction
-    constants = (residual,) if options.residual_fraction is None else ()
-    kept = (
-        Measured(residual.value, {"residual": residual.standard_uncertainty})
-        if options.residual_fraction is None
-        else Measured(options.residual_fraction)
-    )
+    constants = (planned.product.residual_fraction,) if options.residual_fraction is None else ()
+    kept = planned.residual_fraction
     own = {source: u for source, u in delivered.contributions.items() if source != "residual"}  # it comes in with R
     value = propagate(lambda a, r: a / (1.0 - r), a=Measured(delivered.value, own), r=kept)
     inputs = (Input("A delivered", f"{delivered.value:.4g}", "GBq", "this plan"), Input("R", f"{kept.value:g}", "", "residual"))

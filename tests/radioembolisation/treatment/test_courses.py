@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensirt.radioembolisation.treatment.courses import Course, CourseKind, Session, SessionInjection, course_sums, total
+from opensirt.radioembolisation.treatment.courses import Course, CourseKind, Session, SessionInjection, course_sums
 from opensirt.vocabulary.errors import InvalidValue
-from opensirt.vocabulary.measured import Measured
+from opensirt.vocabulary.measured import Measured, total
 from opensirt.vocabulary.products import GLASS, HOLMIUM, RESIN
 from strategies import measurements
 

@@ -14,7 +14,7 @@ from opensirt.radioembolisation.dosimetry.models.facts import (
 )
 from opensirt.radioembolisation.workup.compartments import Compartment, CompartmentUptake
 from opensirt.vocabulary.anatomy import StructureKind
-from opensirt.vocabulary.measured import Measured, propagate
+from opensirt.vocabulary.measured import Measured, propagate, total
 from opensirt.vocabulary.products import Product
 
 ALL_AS_ONE = ""
@@ -77,12 +77,12 @@ def injection_facts(
         product=product,
         constant=masses.constant,
         density_g_per_ml=Measured(density.value, {"liver_density": density.standard_uncertainty}),
-        perfused_tumour_ml=_total([each.volume_ml for each in tumours]),
-        perfused_normal_ml=_total([each.volume_ml for each in normal]),
-        liver_tumour_ml=_total([each.volume_ml for each in uptake.of_kind(StructureKind.TUMOUR)]),
-        liver_normal_ml=_total([each.volume_ml for each in uptake.of_kind(StructureKind.NORMAL_LIVER)]),
+        perfused_tumour_ml=total([each.volume_ml for each in tumours]),
+        perfused_normal_ml=total([each.volume_ml for each in normal]),
+        liver_tumour_ml=total([each.volume_ml for each in uptake.of_kind(StructureKind.TUMOUR)]),
+        liver_normal_ml=total([each.volume_ml for each in uptake.of_kind(StructureKind.NORMAL_LIVER)]),
         tumour_to_normal=_ratio(tumours, normal),
-        lung_shunt_fraction=_total([shares[each.key] for each in lungs])
+        lung_shunt_fraction=total([shares[each.key] for each in lungs])
         if lungs
         else Unknown("no lungs were found in the scout image"),
         lung_mass_kg=masses.lung_mass_kg,
@@ -100,23 +100,17 @@ def _share(uptake: CompartmentUptake, compartment: Compartment, territory: str) 
     return injection_share(uptake, compartment, territory, lambda each: each.share)
 
 
-def _total(parts: list[Measured]) -> Measured:
-    if not parts:
-        return Measured(0.0)
-    return propagate(lambda **values: sum(values.values()), **{f"x{n}": part for n, part in enumerate(parts)})
-
-
 def _ratio(tumours: list[Compartment], normal: list[Compartment]) -> Quantity:
     """Ratio of concentrations, or why there is none."""
     if not tumours or not normal:
         return Unknown(f"no {'normal liver' if tumours else 'tumour'} is perfused, so that no ratio exists")
-    held = {"tumour": _total([each.share for each in tumours]), "normal": _total([each.share for each in normal])}
+    held = {"tumour": total([each.share for each in tumours]), "normal": total([each.share for each in normal])}
     if min(each.value for each in held.values()) <= 0.0:
         values = ", ".join(f"{name} {each.value:.4g}" for name, each in held.items())
         return Unknown(f"shares of {values}: the ratio would be zero, negative or infinite")
     volumes = {
-        "tumour_ml": _total([each.volume_ml for each in tumours]),
-        "normal_ml": _total([each.volume_ml for each in normal]),
+        "tumour_ml": total([each.volume_ml for each in tumours]),
+        "normal_ml": total([each.volume_ml for each in normal]),
     }
     return propagate(lambda tumour, normal, tumour_ml, normal_ml: (tumour / tumour_ml) / (normal / normal_ml), **held, **volumes)
 

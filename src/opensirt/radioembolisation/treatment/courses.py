@@ -7,8 +7,7 @@ session defines anew (the perfused normal liver) is another volume each time and
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -18,7 +17,7 @@ from opensirt.vocabulary.activity import hours_between, require_time_zone
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.errors import InvalidValue
 from opensirt.vocabulary.findings import Finding, Severity
-from opensirt.vocabulary.measured import Measured, propagate
+from opensirt.vocabulary.measured import Measured, propagate, total
 from opensirt.vocabulary.products import Product
 from opensirt.vocabulary.units import HOURS_PER_DAY
 
@@ -171,16 +170,6 @@ class CourseSums:
     treated_fraction: Measured | None
     intervals_days: tuple[float, ...]
     findings: tuple[Finding, ...]
-
-
-def total(parts: Iterable[Measured]) -> Measured:
-    """Sum of measured values; contributions of equal sources add with their signs."""
-    parts = tuple(parts)
-    contributions: dict[str, float] = {}
-    for part in parts:
-        for source, u in part.contributions.items():
-            contributions[source] = contributions.get(source, 0.0) + u
-    return Measured(math.fsum(part.value for part in parts), contributions)
 
 
 def course_sums(course: Course) -> CourseSums:

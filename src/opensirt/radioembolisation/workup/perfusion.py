@@ -7,7 +7,7 @@ import attrs
 from opensirt.radioembolisation.workup.compartments import Compartment, CompartmentUptake
 from opensirt.vocabulary.anatomy import StructureKind
 from opensirt.vocabulary.findings import Finding, Severity
-from opensirt.vocabulary.measured import Measured, propagate
+from opensirt.vocabulary.measured import Measured, propagate, total
 
 PERFUSION_VERSION = "1"
 LOW_UPTAKE_RATIO = 1.5
@@ -31,12 +31,6 @@ class Perfusion:
     tumours: tuple[str, ...]
 
 
-def _sum(values: list[Measured]) -> Measured:
-    if not values:
-        return Measured(0.0)
-    return propagate(lambda **parts: sum(parts.values()), **{f"x{n}": value for n, value in enumerate(values)})
-
-
 def perfusions(uptake: CompartmentUptake) -> tuple[Perfusion, ...]:
     """One value per territory, in the order of the compartments."""
     territories = dict.fromkeys(c.territory for c in uptake.compartments if c.territory)
@@ -51,18 +45,18 @@ def _perfusion(uptake: CompartmentUptake, territory: str) -> Perfusion:
     if tumours and normal and sum(c.share.value for c in normal) > 0.0 and sum(c.share.value for c in tumours) >= 0.0:
         ratio = propagate(
             lambda st, vt, sn, vn: (st / vt) / (sn / vn),
-            st=_sum([c.share for c in tumours]),
-            vt=_sum([c.volume_ml for c in tumours]),
-            sn=_sum([c.share for c in normal]),
-            vn=_sum([c.volume_ml for c in normal]),
+            st=total([c.share for c in tumours]),
+            vt=total([c.volume_ml for c in tumours]),
+            sn=total([c.share for c in normal]),
+            vn=total([c.volume_ml for c in normal]),
         )
     return Perfusion(
         territory,
-        _sum([c.volume_ml for c in inside]),
-        _sum([c.volume_ml for c in tumours]),
-        _sum([c.volume_ml for c in normal]),
+        total([c.volume_ml for c in inside]),
+        total([c.volume_ml for c in tumours]),
+        total([c.volume_ml for c in normal]),
         ratio,
-        _sum([c.share for c in inside]),
+        total([c.share for c in inside]),
         tuple(c.key for c in tumours),
     )
 
