@@ -196,7 +196,11 @@ def _partition_inputs(values: Values) -> tuple[dict[str, Measured], tuple[Consta
     normal, normal_constants = mass_from(values, "normal_mass_kg", "normal_volume_ml")
     lungs, lung_constants, findings = lung_mass(values)
     if not values.has("tumour_to_normal") and normal.value > 0.0:
-        raise InvalidValue("tumour_to_normal is missing", "normal liver is perfused", "state the ratio of concentrations")
+        raise InvalidValue(
+            "tumour_to_normal is missing",
+            "normal liver is perfused",
+            "state the ratio of concentrations; where normal liver took up nothing the ratio is infinite: state normal_mass_kg 0, and the tumour holds all",
+        )
     ratio = values.measured("tumour_to_normal") if values.has("tumour_to_normal") else Measured(1.0)
     inputs = {"mt": tumour, "mn": normal, "tn": ratio, "shunt": values.measured("lung_shunt_fraction"), "ml": lungs}
     constants = tuple(dict.fromkeys((*tumour_constants, *normal_constants, *lung_constants)))
